@@ -1,0 +1,214 @@
+"""Every setting of the server: read once at the start, from `EXCHANGE_*` and a `.env` file."""
+
+import os
+from difflib import get_close_matches
+from pathlib import Path
+from textwrap import fill
+from typing import Annotated, Any, Literal
+
+from dotenv import dotenv_values
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX = "EXCHANGE_"
+ENV_FILE = ".env"
+
+_Count = Annotated[int, Field(ge=1)]
+_Rate = Annotated[float, Field(gt=0, le=1_000_000_000)]
+_Seconds = Annotated[float, Field(gt=0, le=3600)]
+
+
+class SettingsError(Exception):
+    """A setting has an unknown name or a bad value; the message says all that is wrong."""
+
+
+class Settings(BaseSettings):
+    """What an operator may choose; a field's description is its documentation."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_file=ENV_FILE, extra="ignore", frozen=True, env_ignore_empty=True
+    )
+
+    # Where the server listens and what it keeps.
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(
+        8000, ge=0, le=65535, description="TCP port to listen on; 0 takes any free one."
+    )
+    data_dir: Path = Field(
+        Path("./exchange-data"),
+        description="Directory of the embedded servers and of the admin token.",
+    )
+    database_url: str | None = Field(
+        None,
+        pattern=r"^postgres(ql)?://",
+        repr=False,
+        description="PostgreSQL to use instead of the embedded one: postgresql://user@host/name.",
+    )
+    redis_url: str | None = Field(
+        None,
+        pattern=r"^(rediss?|unix)://",
+        repr=False,
+        description="Redis to use instead of the embedded one: redis://host:6379/0.",
+    )
+
+    # Logs.
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least severe level that is logged."
+    )
+    log_format: Literal["auto", "console", "json"] = Field(
+        "auto", description="How log lines look; auto is console on a terminal and json otherwise."
+    )
+
+    # Rates: tokens per second and how many may be saved up.
+    rate_limits: bool = Field(True, description="Whether rates are limited at all: on or off.")
+    orders_per_second: _Rate = Field(100, description="Orders and amendments per token and second.")
+    orders_burst: _Count = Field(200, description="Orders and amendments per token at once.")
+    cancels_per_second: _Rate = Field(200, description="Cancels per token and second.")
+    cancels_burst: _Count = Field(400, description="Cancels per token at once.")
+    reads_per_second: _Rate = Field(100, description="Reads per token and second.")
+    reads_burst: _Count = Field(200, description="Reads per token at once.")
+    address_requests_per_second: _Rate = Field(
+        1000, description="Requests of any kind per client address and second."
+    )
+    address_burst: _Count = Field(
+        2000, description="Requests of any kind per client address at once."
+    )
+    failed_auth_per_minute: _Count = Field(
+        30, description="Refused tokens per client address and minute."
+    )
+
+    # Requests.
+    max_in_flight: _Count = Field(
+        20_000, description="Commands that wait for their answer, in all."
+    )
+    max_in_flight_per_market: _Count = Field(
+        10_000, description="Commands that wait for their answer, per market."
+    )
+    request_timeout_seconds: _Seconds = Field(
+        10, description="Seconds after which a command is answered with 504, outcome unknown."
+    )
+    max_body_bytes: int = Field(65_536, ge=1024, description="Largest body of a request, in bytes.")
+    max_batch_body_bytes: int = Field(
+        524_288, ge=1024, description="Largest body of a batch of orders, in bytes."
+    )
+    body_deadline_seconds: _Seconds = Field(
+        5, description="Seconds in which a body must have arrived."
+    )
+    header_deadline_seconds: _Seconds = Field(
+        5, description="Seconds in which a request's headers must have arrived."
+    )
+    keepalive_seconds: _Seconds = Field(
+        75, description="Seconds that an idle connection stays open."
+    )
+    max_connections: _Count = Field(4096, description="Open connections, in all.")
+    max_connections_per_address: _Count = Field(
+        1024, description="Open connections per client address."
+    )
+    shutdown_seconds: _Seconds = Field(
+        10, description="Seconds that a stopping server waits for answers still due."
+    )
+
+    # WebSocket.
+    ws_frame_bytes: int = Field(
+        65_536, ge=1024, description="Largest frame from a client, in bytes."
+    )
+    ws_subscriptions: _Count = Field(
+        200, description="Channels that one connection may subscribe to."
+    )
+    ws_queue_bytes: int = Field(
+        1_048_576,
+        ge=65_536,
+        description="Bytes that may wait for a slow reader before it is closed with 4008.",
+    )
+    ws_heartbeat_seconds: _Seconds = Field(
+        20, description="Seconds between pings; no pong in time closes the connection."
+    )
+
+    # Trading and market data.
+    max_open_orders: _Count = Field(1000, description="Open orders per account and market.")
+    book_depth_published: int = Field(
+        100, ge=1, le=1000, description="Levels per side in the snapshots in Redis."
+    )
+    recent_trades_kept: int = Field(
+        1000, ge=1, le=100_000, description="Trades per market kept in memory and in Redis."
+    )
+
+    # Engine and storage.
+    database_pool_size: int = Field(
+        8, ge=1, le=40, description="Connections to PostgreSQL for reads."
+    )
+    persistence_max_batch: int = Field(
+        1000,
+        ge=1,
+        le=100_000,
+        description="Outcomes that are committed in one transaction, at most.",
+    )
+    recent_client_order_ids: _Count = Field(
+        200_000, description="Client order ids kept exactly in memory; older ones are looked up."
+    )
+    switch_interval_ms: float = Field(
+        5.0,
+        gt=0,
+        le=1000,
+        description="Milliseconds after which Python switches between busy threads.",
+    )
+
+
+def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401  Pydantic checks the types.
+    """Read the settings, or raise `SettingsError`; an override of `None` counts as not given."""
+    assert overrides.keys() <= Settings.model_fields.keys(), f"no such settings: {overrides}"
+    problems = [f"{name}: no such setting{_suggestion(name)}" for name in _unknown_names()]
+    try:
+        settings = Settings(**{name: v for name, v in overrides.items() if v is not None})
+    except ValidationError as error:
+        problems += [_explain(e["loc"], e["msg"], e["input"]) for e in error.errors()]
+    if problems:
+        names = fill(", ".join(_env_names()), 78, initial_indent="  ", subsequent_indent="  ")
+        raise SettingsError("\n".join([*problems, "The settings are:", names]))
+    return settings
+
+
+def env_example() -> str:
+    """Return `.env.example`: every setting with its meaning and its default, commented out."""
+    lines = [
+        "# Settings of the exchange, with their defaults. Copy this file to .env and uncomment",
+        "# what you change; variables of the environment win over .env.",
+    ]
+    for name, field in Settings.model_fields.items():
+        lines += ["", f"# {field.description}", f"#{PREFIX}{name.upper()}={_text(field.default)}"]
+    return "\n".join(lines) + "\n"
+
+
+def _text(default: object) -> str:
+    match default:
+        case None:
+            return ""
+        case bool():
+            return "on" if default else "off"
+        case _:
+            return str(default)
+
+
+def _env_names() -> list[str]:
+    return [f"{PREFIX}{name.upper()}" for name in Settings.model_fields]
+
+
+def _unknown_names() -> list[str]:
+    found = {name.upper() for name in (*os.environ, *dotenv_values(ENV_FILE))}
+    return sorted(name for name in found - {*_env_names()} if name.startswith(PREFIX))
+
+
+def _suggestion(name: str) -> str:
+    close = get_close_matches(name, _env_names(), n=1)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def _explain(location: tuple[int | str, ...], message: str, value: object) -> str:
+    name = str(location[0])
+    # A URL may hold a password, which must not end up on a screen or in a log.
+    given = "" if name.endswith("_url") else f", not {value!r}"
+    return f"{PREFIX}{name.upper()}: {message}{given}"
+
+
+if __name__ == "__main__":
+    print(env_example(), end="")  # noqa: T201  This is how `.env.example` is made.
