@@ -1,0 +1,485 @@
+"""What must hold before a command reaches its market: account, client order id, limits, funds.
+
+The rules of the accounts actor, as plain calls: `admit` takes a command and says where it goes,
+`settle` takes a committed fact and applies what it means for balances and open orders.
+"""
+
+from collections import defaultdict
+from typing import NamedTuple, assert_never
+
+from exchange.amounts import format_scaled
+from exchange.client_ids import ClientOrderIds
+from exchange.currency import Currency
+from exchange.engine import hold_for
+from exchange.ledger import Ledger
+from exchange.market import Market
+from exchange.messages import (
+    Account,
+    AccountSaved,
+    AmendOrder,
+    Answer,
+    CancelOrder,
+    CancelOrders,
+    Command,
+    CreateMarket,
+    CurrencySaved,
+    Doubtful,
+    Fact,
+    FreezeAccount,
+    Journaled,
+    Known,
+    MarketCommand,
+    MarketCreated,
+    MarketFailed,
+    OpenAccount,
+    Outcome,
+    PlaceOrder,
+    Refused,
+    SaveCurrency,
+    Settled,
+    Transfer,
+    TransferMade,
+    Unlock,
+    UpdateMarket,
+)
+from exchange.orders import OrderState, Side
+from exchange.rejects import Reject, Rejection
+from exchange.settlement import transfer_postings
+
+
+class ToMarket(NamedTuple):
+    """The command goes on to its market."""
+
+    market: str
+    command: MarketCommand
+
+
+class ToJournal(NamedTuple):
+    """The command needs no market: its fact goes straight to storage."""
+
+    fact: Fact
+
+
+class Waits(NamedTuple):
+    """The same order is on its way already: its outcome will answer this request too."""
+
+
+Admitted = ToMarket | ToJournal | Waits | Refused | Known | Doubtful
+
+
+class OpenOrder:
+    """What must be known of an order that is open or on its way, beside its market."""
+
+    __slots__ = ("account_id", "client_order_id", "filled", "hold", "market", "price", "quantity")
+    __slots__ += ("side", "waiting")
+
+    def __init__(
+        self, account_id: int, market: str, side: Side, client_order_id: str | None
+    ) -> None:
+        """Begin on its way: nothing of it is committed."""
+        self.account_id = account_id
+        self.market = market
+        self.side = side
+        self.client_order_id = client_order_id
+        self.price = 0
+        self.quantity = 0
+        self.filled = 0
+        self.hold = 0
+        """As committed; 0 while it is on its way."""
+        self.waiting: list[int] | None = []
+        """Retries that came while it was on its way; `None` once it is committed."""
+
+
+class Admission:
+    """Accounts, balances, open orders by account, used client order ids, all markets' rules."""
+
+    def __init__(self, *, max_open_orders: int, recent_client_order_ids: int) -> None:
+        """Start empty; `max_open_orders` counts per account and market."""
+        self.accounts: dict[int, Account] = {}
+        self.currencies: dict[str, Currency] = {}
+        self.markets: dict[str, Market] = {}
+        self.ledger = Ledger()
+        self.client_ids = ClientOrderIds(recent_client_order_ids)
+        self.orders: dict[int, OpenOrder] = {}
+        self.next_order_id = 1
+        self.next_account_id = 1
+        self._max_open_orders = max_open_orders
+        self._by_account: defaultdict[tuple[int, str], dict[int, None]] = defaultdict(dict)
+        self._references: set[tuple[int, str]] = set()
+        self._unsettled_symbols: set[str] = set()
+
+    # --- Commands --------------------------------------------------------------------------------
+
+    def admit(self, command: Command) -> Admitted:
+        """Decide about one command; a refusal changes nothing."""
+        match command:
+            case PlaceOrder():
+                return self.place(command)
+            case CancelOrder():
+                return self.cancel(command)
+            case AmendOrder():
+                return self.amend(command)
+            case CancelOrders():
+                return self.cancel_all(command)
+            case Transfer():
+                return self.transfer(command)
+            case UpdateMarket():
+                return self.update_market(command)
+            case OpenAccount():
+                return self.open_account(command)
+            case FreezeAccount():
+                return self.freeze_account(command)
+            case SaveCurrency():
+                return self.save_currency(command)
+            case CreateMarket():
+                return self.create_market(command)
+            case _:
+                assert_never(command)
+
+    def place(self, command: PlaceOrder) -> Admitted:
+        """Check an order, give it its id and lock its funds."""
+        account = self.accounts.get(command.account_id)
+        if account is None:
+            return _refuse(command, Reject.ACCOUNT_NOT_FOUND)
+        # A retry gets its answer whatever has changed since, so this comes before the other rules.
+        if command.client_order_id is not None:
+            used = self._find_retry(command, command.client_order_id)
+            if used is not None:
+                return used
+        if account.frozen:
+            return _refuse(command, Reject.ACCOUNT_FROZEN)
+        market = self.markets.get(command.market)
+        if market is None:
+            return _refuse(command, Reject.MARKET_NOT_FOUND, "market", None, command.market)
+        rejection = (
+            market.refuses_placing(command.type, post_only=command.post_only)
+            or market.refuses_limits(command.price, command.quantity, command.quote_quantity)
+            or self._refuses_count(command.account_id, command.market)
+        )
+        if rejection is not None:
+            return Refused(command.request_id, rejection)
+        hold = self._hold(command, market)
+        if isinstance(hold, Rejection):
+            return Refused(command.request_id, hold)
+        order_id = 0
+        if not command.test:
+            order_id = self.next_order_id
+            self.next_order_id += 1
+            self._enter(order_id, command)
+        return ToMarket(command.market, command._replace(order_id=order_id, hold=hold))
+
+    def _find_retry(self, command: PlaceOrder, client_order_id: str) -> Admitted | None:
+        key = (command.account_id, client_order_id)
+        used = self.client_ids.find(key)
+        if used is None:
+            doubtful = not command.looked_up and self.client_ids.is_doubtful(key)
+            return Doubtful(command.request_id) if doubtful else None
+        if used.digest != command.digest:
+            return _refuse(
+                command, Reject.CLIENT_ORDER_ID_CONFLICT, "client_order_id", None, client_order_id
+            )
+        order = self.orders.get(used.order_id)
+        if order is not None and order.waiting is not None:
+            order.waiting.append(command.request_id)
+            return Waits()
+        return Known(command.request_id, used.order_id)
+
+    def _refuses_count(self, account_id: int, market: str) -> Rejection | None:
+        orders = self._by_account.get((account_id, market))
+        if orders is None or len(orders) < self._max_open_orders:
+            return None
+        limit = str(self._max_open_orders)
+        return Rejection(Reject.TOO_MANY_OPEN_ORDERS, "market", limit, str(len(orders) + 1))
+
+    def _hold(self, command: PlaceOrder, market: Market) -> int | Rejection:
+        """Lock what an order can spend at most, and return how much that is."""
+        currency = market.quote if command.side is Side.BUY else market.base
+        if command.price is not None:
+            assert command.quantity is not None, "limit orders name a quantity"
+            need = most = hold_for(market, command.side, command.price, command.quantity)
+        elif command.side is Side.SELL and command.quantity is not None:
+            need = most = command.quantity * market.lot_atoms
+        elif command.side is Side.BUY and command.quote_quantity is not None:
+            need = most = command.quote_quantity
+        else:
+            need, most = command.cost, command.cap
+        available = self.ledger.available(command.account_id, currency.symbol)
+        if available < need:
+            return Rejection(
+                Reject.INSUFFICIENT_FUNDS,
+                "quantity" if command.quantity is not None else "quote_quantity",
+                format_scaled(available, currency.scale),
+                format_scaled(need, currency.scale),
+            )
+        hold = min(available, most)
+        held = self.ledger.hold(command.account_id, currency.symbol, hold)
+        assert held, "what is available can be held"
+        return hold
+
+    def _enter(self, order_id: int, command: PlaceOrder) -> None:
+        order = OpenOrder(command.account_id, command.market, command.side, command.client_order_id)
+        self.orders[order_id] = order
+        self._by_account[command.account_id, command.market][order_id] = None
+        if command.client_order_id is not None:
+            key = (command.account_id, command.client_order_id)
+            self.client_ids.use(key, order_id, command.digest)
+
+    def cancel(self, command: CancelOrder) -> Admitted:
+        """Find the order and its market; another account's order is not found."""
+        order_id = command.order_id
+        if command.client_order_id is not None and command.account_id is not None:
+            used = self.client_ids.find((command.account_id, command.client_order_id))
+            order_id = 0 if used is None else used.order_id
+        order = self.orders.get(order_id)
+        if order is None or command.account_id not in (None, order.account_id):
+            return _refuse(command, Reject.ORDER_NOT_FOUND)
+        return ToMarket(order.market, command._replace(order_id=order_id))
+
+    def amend(self, command: AmendOrder) -> Admitted:
+        """Lock what the amended order would need beyond what it holds."""
+        order = self.orders.get(command.order_id)
+        if order is None or order.account_id != command.account_id:
+            return _refuse(command, Reject.ORDER_NOT_FOUND)
+        if self.accounts[command.account_id].frozen:
+            return _refuse(command, Reject.ACCOUNT_FROZEN)
+        market = self.markets[order.market]
+        price = order.price if command.price is None else command.price
+        quantity = order.quantity if command.quantity is None else command.quantity
+        now = hold_for(market, order.side, order.price, order.quantity - order.filled)
+        need = hold_for(market, order.side, price, max(quantity - order.filled, 0))
+        # An order still on its way shows no price here: the market then refuses what lacks funds.
+        extra = max(need - now, 0) if order.waiting is None else 0
+        currency = market.quote if order.side is Side.BUY else market.base
+        if not self.ledger.hold(command.account_id, currency.symbol, extra):
+            return _refuse(
+                command,
+                Reject.INSUFFICIENT_FUNDS,
+                "quantity" if command.price is None else "price",
+                format_scaled(
+                    self.ledger.available(command.account_id, currency.symbol), currency.scale
+                ),
+                format_scaled(extra, currency.scale),
+            )
+        return ToMarket(order.market, command._replace(hold=extra, side=order.side))
+
+    def cancel_all(self, command: CancelOrders) -> Admitted:
+        """Name the orders that are meant: all of one account, or the market's whole book."""
+        if command.market not in self.markets:
+            return _refuse(command, Reject.MARKET_NOT_FOUND, "market", None, command.market)
+        if command.account_id is None:
+            return ToMarket(command.market, command)
+        order_ids = tuple(self._by_account.get((command.account_id, command.market), ()))
+        return ToMarket(command.market, command._replace(order_ids=order_ids))
+
+    def transfer(self, command: Transfer) -> Admitted:
+        """Lock a withdrawal's amount; a deposit waits for nothing but storage.
+
+        The front door has asked storage for the reference; here only those on their way are known.
+        """
+        account = self.accounts.get(command.account_id)
+        currency = self.currencies.get(command.currency)
+        if account is None:
+            return _refuse(command, Reject.ACCOUNT_NOT_FOUND)
+        if currency is None:
+            return _refuse(command, Reject.CURRENCY_NOT_FOUND, "currency", None, command.currency)
+        key = (command.account_id, command.reference)
+        if key in self._references:
+            return _refuse(command, Reject.REFERENCE_CONFLICT, "reference", None, command.reference)
+        unlocks: tuple[Unlock, ...] = ()
+        if command.amount < 0:
+            if account.frozen:
+                return _refuse(command, Reject.ACCOUNT_FROZEN)
+            if not self.ledger.hold(command.account_id, command.currency, -command.amount):
+                available = self.ledger.available(command.account_id, command.currency)
+                return _refuse(
+                    command,
+                    Reject.INSUFFICIENT_FUNDS,
+                    "amount",
+                    format_scaled(available, currency.scale),
+                    format_scaled(-command.amount, currency.scale),
+                )
+            unlocks = (Unlock(command.account_id, command.currency, -command.amount),)
+        self._references.add(key)
+        postings = transfer_postings(
+            command.account_id, command.currency, command.amount, command.reference
+        )
+        return ToJournal(
+            TransferMade(
+                command.request_id,
+                command.time,
+                command.account_id,
+                command.currency,
+                command.amount,
+                command.reference,
+                postings,
+                unlocks,
+                command.audit,
+            )
+        )
+
+    def update_market(self, command: UpdateMarket) -> Admitted:
+        """Pass a change of rules to its market."""
+        market = self.markets.get(command.market)
+        if market is None:
+            return _refuse(command, Reject.MARKET_NOT_FOUND, "market", None, command.market)
+        return ToMarket(command.market, command)
+
+    def open_account(self, command: OpenAccount) -> Admitted:
+        """Give a new account its id."""
+        account = Account(self.next_account_id, command.name, False, command.time)
+        self.next_account_id += 1
+        audit = command.audit._replace(subject=f"account {account.id}")
+        return ToJournal(AccountSaved(command.request_id, command.time, account, audit))
+
+    def freeze_account(self, command: FreezeAccount) -> Admitted:
+        """Freeze or thaw an account."""
+        account = self.accounts.get(command.account_id)
+        if account is None:
+            return _refuse(command, Reject.ACCOUNT_NOT_FOUND)
+        account = account._replace(frozen=command.frozen)
+        return ToJournal(AccountSaved(command.request_id, command.time, account, command.audit))
+
+    def save_currency(self, command: SaveCurrency) -> Admitted:
+        """Make or rename a currency; its scale stays what it was."""
+        symbol = command.currency.symbol
+        known = self.currencies.get(symbol)
+        if command.create:
+            if known is not None or symbol in self._unsettled_symbols:
+                return _refuse(command, Reject.CURRENCY_EXISTS, "symbol", None, symbol)
+            self._unsettled_symbols.add(symbol)
+        elif known is None:
+            return _refuse(command, Reject.CURRENCY_NOT_FOUND, "symbol", None, symbol)
+        return ToJournal(
+            CurrencySaved(command.request_id, command.time, command.currency, command.audit)
+        )
+
+    def create_market(self, command: CreateMarket) -> Admitted:
+        """Open a market: its symbol, with and without separator, must be new."""
+        market = command.market
+        codes = {known.code for known in self.markets.values()} | self._unsettled_symbols
+        if market.code in codes:
+            return _refuse(command, Reject.MARKET_EXISTS, "symbol", None, market.symbol)
+        for currency in (market.base, market.quote):
+            if currency.symbol not in self.currencies:
+                return _refuse(command, Reject.CURRENCY_NOT_FOUND, "base", None, currency.symbol)
+        self._unsettled_symbols.add(market.code)
+        return ToJournal(MarketCreated(command.request_id, command.time, market, command.audit))
+
+    # --- Facts -----------------------------------------------------------------------------------
+
+    def settle(self, journaled: Journaled) -> list[Answer]:
+        """Apply a committed fact; return it with the balances it left, and answers to retries."""
+        fact = journaled.fact
+        match fact:
+            case Outcome():
+                return self._settle_outcome(fact, journaled.order_sequences)
+            case TransferMade():
+                self._references.discard((fact.account_id, fact.reference))
+                self.ledger.unlock(fact.unlocks)
+                self.ledger.post(fact.postings)
+                balance = self.ledger.state(fact.account_id, fact.currency)
+                return [Settled(fact, (balance,))]
+            case AccountSaved():
+                self.accounts[fact.account.id] = fact.account
+            case CurrencySaved():
+                self.currencies[fact.currency.symbol] = fact.currency
+                self._unsettled_symbols.discard(fact.currency.symbol)
+            case MarketCreated():
+                self.markets[fact.market.symbol] = fact.market
+                self._unsettled_symbols.discard(fact.market.code)
+            case MarketFailed():
+                pass
+            case _:
+                assert_never(fact)
+        return [Settled(fact)]
+
+    def _settle_outcome(self, outcome: Outcome, order_sequences: tuple[int, ...]) -> list[Answer]:
+        ledger = self.ledger
+        ledger.unlock(outcome.unlocks)
+        ledger.post(outcome.postings)
+        if outcome.changed is not None:
+            self.markets[outcome.market] = outcome.changed
+        market = self.markets[outcome.market]
+        touched = dict.fromkeys((line.account_id, line.currency) for line in outcome.postings)
+        answers: list[Answer] = []
+        if outcome.refused_order_id:
+            assert outcome.rejection is not None, "a refused order has a rejection"
+            answers.extend(self._settle_refused(outcome.refused_order_id, outcome.rejection))
+        for state in outcome.orders:
+            currency = (market.quote if state.side is Side.BUY else market.base).symbol
+            touched[state.account_id, currency] = None
+            answers.extend(self._settle_order(state, currency))
+        balances = tuple(ledger.state(account_id, currency) for account_id, currency in touched)
+        return [Settled(outcome, balances, order_sequences), *answers]
+
+    def _settle_refused(self, order_id: int, rejection: Rejection) -> list[Answer]:
+        order = self.orders[order_id]
+        self._leave(order_id, order)
+        if order.client_order_id is not None:
+            self.client_ids.forget((order.account_id, order.client_order_id))
+        return [Refused(request_id, rejection) for request_id in order.waiting or ()]
+
+    def _settle_order(self, state: OrderState, currency: str) -> list[Answer]:
+        order = self.orders[state.id]
+        waiting, order.waiting = order.waiting, None
+        self.ledger.rest(state.account_id, currency, state.hold - order.hold)
+        order.hold = state.hold
+        if state.is_open:
+            assert state.price is not None, "only limit orders rest"
+            assert state.quantity is not None, "only limit orders rest"
+            order.price, order.quantity, order.filled = state.price, state.quantity, state.filled
+        else:
+            self._leave(state.id, order)
+            if state.client_order_id is not None:
+                self.client_ids.close((state.account_id, state.client_order_id))
+        return [Known(request_id, state.id) for request_id in waiting or ()]
+
+    def _leave(self, order_id: int, order: OpenOrder) -> None:
+        del self.orders[order_id]
+        key = (order.account_id, order.market)
+        orders = self._by_account[key]
+        del orders[order_id]
+        if not orders:
+            del self._by_account[key]
+
+    # --- Recovery --------------------------------------------------------------------------------
+
+    def restore_order(self, state: OrderState) -> None:
+        """Enter an order that was open when the exchange last stopped, with its hold."""
+        market = self.markets[state.market]
+        order = OpenOrder(state.account_id, state.market, state.side, state.client_order_id)
+        order.waiting = None
+        assert state.price is not None, "only limit orders rest"
+        assert state.quantity is not None, "only limit orders rest"
+        order.price, order.quantity, order.filled = state.price, state.quantity, state.filled
+        order.hold = state.hold
+        self.orders[state.id] = order
+        self._by_account[state.account_id, state.market][state.id] = None
+        currency = market.quote if state.side is Side.BUY else market.base
+        balance = self.ledger.balance(state.account_id, currency.symbol)
+        balance.locked += state.hold
+        balance.resting += state.hold
+        if state.client_order_id is not None:
+            self.client_ids.use((state.account_id, state.client_order_id), state.id, state.digest)
+
+    def check(self) -> None:
+        """Assert that money is conserved and that what is locked is what open orders hold."""
+        self.ledger.check()
+        resting: defaultdict[tuple[int, str], int] = defaultdict(int)
+        for order_id, order in self.orders.items():
+            market = self.markets[order.market]
+            currency = market.quote if order.side is Side.BUY else market.base
+            resting[order.account_id, currency.symbol] += order.hold
+            assert order_id in self._by_account[order.account_id, order.market], "not indexed"
+        for key, balance in self.ledger.balances.items():
+            assert balance.resting == resting[key], f"{key} locks {balance.resting}"
+
+
+def _refuse(
+    command: Command,
+    reject: Reject,
+    field: str | None = None,
+    limit: str | None = None,
+    value: str | None = None,
+) -> Refused:
+    return Refused(command.request_id, Rejection(reject, field, limit, value))

@@ -1,0 +1,200 @@
+"""One market's order book: price-time priority over resting limit orders."""
+
+from collections import OrderedDict
+from typing import NamedTuple
+
+from exchange.ladder import Ladder
+from exchange.orders import Order, SelfTradePrevention, Side
+
+
+class Level:
+    """All resting orders at one price, oldest first."""
+
+    __slots__ = ("orders", "price", "quantity")
+
+    def __init__(self, price: int) -> None:
+        """Start empty."""
+        self.price = price
+        self.quantity = 0
+        # An OrderedDict, because a plain dict searches its head again after every deletion there.
+        self.orders: OrderedDict[int, Order] = OrderedDict()
+
+
+class Execution(NamedTuple):
+    """A resting order that an incoming one met, and the lots they trade."""
+
+    maker: Order
+    quantity: int
+
+
+class Matched(NamedTuple):
+    """What an incoming order met, in order."""
+
+    executions: list[Execution]
+    self_trades: list[Order]
+    """Own resting orders, taken out of the book to prevent a self-trade."""
+    stopped_by_self_trade: bool
+    """The incoming order must not go on: it met its own account."""
+    spent: bool
+    """A notional limit ended it: what is left buys not one lot at the next price."""
+
+
+class OrderBook:
+    """Resting orders of one market. Counts in ticks and lots; knows no money, clock or account."""
+
+    def __init__(self, tick_lot_atoms: int = 1) -> None:
+        """Start empty. `tick_lot_atoms`: what one lot at one tick costs, for notional limits."""
+        self.bids: Ladder[Level] = Ladder(Side.BUY)
+        self.asks: Ladder[Level] = Ladder(Side.SELL)
+        self.orders: dict[int, Order] = {}
+        self._tick_lot_atoms = tick_lot_atoms
+
+    def side(self, side: Side) -> Ladder[Level]:
+        """Return the side on which such an order rests."""
+        return self.bids if side is Side.BUY else self.asks
+
+    def opposite(self, side: Side) -> Ladder[Level]:
+        """Return the side that such an order trades with."""
+        return self.asks if side is Side.BUY else self.bids
+
+    def crosses(self, side: Side, price: int) -> bool:
+        """Say whether an order at this price would trade at once."""
+        opposite = self.opposite(side)
+        best = opposite.best_price()
+        return best is not None and opposite.reaches(best, price)
+
+    def add(self, order: Order) -> None:
+        """Let an order rest, last in the queue of its price."""
+        assert order.price is not None, "only orders with a price rest"
+        assert order.id not in self.orders, f"order {order.id} rests already"
+        side = self.side(order.side)
+        level = side.levels.get(order.price) or side.add(order.price, Level(order.price))
+        level.orders[order.id] = order
+        level.quantity += order.remaining
+        self.orders[order.id] = order
+
+    def remove(self, order: Order) -> None:
+        """Take a resting order out, wherever it stands in its queue."""
+        assert order.price is not None, "only orders with a price rest"
+        side = self.side(order.side)
+        level = side.levels[order.price]
+        del level.orders[order.id]
+        del self.orders[order.id]
+        level.quantity -= order.remaining
+        if not level.orders:
+            side.drop(order.price)
+
+    def reduce(self, order: Order, quantity: int) -> None:
+        """Give a resting order a smaller quantity; it keeps its place."""
+        assert order.price is not None, "only orders with a price rest"
+        assert order.quantity is not None, "resting orders name a quantity"
+        assert order.filled < quantity <= order.quantity, "a reduction leaves something to trade"
+        self.side(order.side).levels[order.price].quantity -= order.quantity - quantity
+        order.quantity = quantity
+
+    def match(self, incoming: Order, limit: int, lots: int, notional: int | None = None) -> Matched:
+        """Trade an incoming order against the other side and return what it met.
+
+        Trades `lots` at most, at `limit` ticks or better, for `notional` quote atoms at most. Fills
+        the resting orders (`filled` only; money is the caller's) and removes those that are done;
+        the incoming order itself is not touched.
+        """
+        opposite = self.opposite(incoming.side)
+        executions: list[Execution] = []
+        self_trades: list[Order] = []
+        while lots > 0:
+            level = opposite.best()
+            if level is None or not opposite.reaches(level.price, limit):
+                break
+            price_atoms = level.price * self._tick_lot_atoms
+            while lots > 0 and level.orders:
+                maker = next(iter(level.orders.values()))
+                if maker.account_id == incoming.account_id:
+                    prevention = incoming.self_trade_prevention
+                    if prevention is not SelfTradePrevention.CANCEL_INCOMING:
+                        self.remove(maker)
+                        self_trades.append(maker)
+                    if prevention is not SelfTradePrevention.CANCEL_RESTING:
+                        return Matched(executions, self_trades, True, False)
+                    continue
+                quantity = min(lots, maker.remaining)
+                if notional is not None:
+                    quantity = min(quantity, notional // price_atoms)
+                    if quantity == 0:
+                        return Matched(executions, self_trades, False, True)
+                    notional -= quantity * price_atoms
+                lots -= quantity
+                self._fill(opposite, level, maker, quantity)
+                executions.append(Execution(maker, quantity))
+        return Matched(executions, self_trades, False, False)
+
+    def _fill(self, side: Ladder[Level], level: Level, maker: Order, quantity: int) -> None:
+        maker.filled += quantity
+        level.quantity -= quantity
+        if maker.remaining == 0:
+            del level.orders[maker.id]
+            del self.orders[maker.id]
+            if not level.orders:
+                side.drop(level.price)
+
+    def can_fill(self, incoming: Order, limit: int, lots: int, notional: int | None = None) -> bool:
+        """Say whether `match` would trade all the lots, without changing anything."""
+        opposite = self.opposite(incoming.side)
+        skips_own = incoming.self_trade_prevention is SelfTradePrevention.CANCEL_RESTING
+        for price in opposite:
+            if not opposite.reaches(price, limit):
+                return False
+            for maker in opposite.levels[price].orders.values():
+                if maker.account_id == incoming.account_id:
+                    if skips_own:
+                        continue
+                    return False
+                quantity = min(lots, maker.remaining)
+                if notional is not None:
+                    notional -= quantity * price * self._tick_lot_atoms
+                    if notional < 0:
+                        return False
+                lots -= quantity
+                if lots == 0:
+                    return True
+        return False
+
+    def depth(self, side: Side, levels: int) -> list[tuple[int, int]]:
+        """Return (price, quantity) of the best levels of a side."""
+        found: list[tuple[int, int]] = []
+        ladder = self.side(side)
+        for price in ladder:
+            if len(found) == levels:
+                break
+            found.append((price, ladder.levels[price].quantity))
+        return found
+
+    def check(self) -> None:
+        """Assert every invariant; costs a walk over all orders."""
+        best_bid, best_ask = self.bids.best_price(), self.asks.best_price()
+        if best_bid is not None and best_ask is not None:
+            assert best_bid < best_ask, "the book is crossed"
+        seen = 0
+        for side in Side:
+            ladder = self.side(side)
+            ladder.check()
+            for price, level in ladder.levels.items():
+                _check_level(level, price, side)
+                for order_id, order in level.orders.items():
+                    assert self.orders.get(order_id) is order, f"order {order_id} not indexed"
+                seen += len(level.orders)
+        assert seen == len(self.orders), "orders indexed that rest nowhere"
+
+
+def _check_level(level: Level, price: int, side: Side) -> None:
+    orders = list(level.orders.values())
+    assert orders, f"empty level at {price}"
+    assert level.price == price, f"level {level.price} stands at {price}"
+    assert sum(order.remaining for order in orders) == level.quantity, f"{price} does not sum up"
+    priorities = [order.priority for order in orders]
+    assert priorities == sorted(priorities), f"queue out of order at {price}"
+    for order_id, order in level.orders.items():
+        assert order.id == order_id, f"order {order.id} under a wrong id"
+        assert order.price == price, f"order {order_id} at a wrong price"
+        assert order.side is side, f"order {order_id} on the wrong side"
+        assert order.remaining > 0, f"order {order_id} has nothing left"

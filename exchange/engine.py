@@ -1,0 +1,477 @@
+"""One market's engine: a command in, one `Outcome` out. Rules, matching, numbering, settlement.
+
+Deterministic: it knows no clock, no id source and no other market, so the same commands give the
+same outcomes, bit for bit.
+"""
+
+from dataclasses import dataclass
+from typing import assert_never
+
+from exchange.amounts import MAX_UNITS, format_scaled
+from exchange.book import Matched, OrderBook
+from exchange.market import Market, MarketState
+from exchange.messages import (
+    AmendOrder,
+    Audit,
+    CancelOrder,
+    CancelOrders,
+    LevelChange,
+    MarketCommand,
+    Outcome,
+    PlaceOrder,
+    Posting,
+    Trade,
+    Unlock,
+    UpdateMarket,
+)
+from exchange.orders import (
+    OPEN_STATUSES,
+    Order,
+    OrderStatus,
+    OrderType,
+    Reason,
+    Side,
+    TimeInForce,
+)
+from exchange.rejects import Reject, Rejection
+from exchange.settlement import fees, trade_postings
+
+
+@dataclass(slots=True)
+class Counters:
+    """A market's numbers that must go on where they stopped, also after a restart."""
+
+    sequence: int = 0
+    trade_id: int = 0
+    aggregate_id: int = 0
+    time: int = 0
+    """The engine's time: every timestamp, never decreasing."""
+    last_price: int | None = None
+    """Of the last trade, in ticks: the middle of the price band."""
+
+
+class MatchingEngine:
+    """Owns one market: its rules, its book and its counters."""
+
+    def __init__(self, market: Market, counters: Counters | None = None) -> None:
+        """Start with an empty book; recovery adds the open orders through `restore`."""
+        self.market = market
+        self.counters = counters or Counters()
+        self.book = OrderBook(market.tick_lot_atoms)
+
+    def restore(self, order: Order) -> None:
+        """Put an open order back; called in the order of their priority."""
+        self.book.add(order)
+
+    def handle(self, command: MarketCommand) -> Outcome:
+        """Carry out one command."""
+        self.counters.time = max(self.counters.time, command.time)
+        match command:
+            case PlaceOrder():
+                return self.place(command)
+            case CancelOrder():
+                return self.cancel(command)
+            case AmendOrder():
+                return self.amend(command)
+            case CancelOrders():
+                return self.cancel_all(command)
+            case UpdateMarket():
+                return self.update(command)
+            case _:
+                assert_never(command)
+
+    def place(self, command: PlaceOrder) -> Outcome:
+        """Match an order, and let the rest stand or end as its terms say."""
+        step = _Step(self, command.request_id)
+        currency = self.hold_currency(command.side)
+        rejection = self._refuses(command)
+        if rejection is not None or command.test:
+            step.unlock(command.account_id, currency, command.hold)
+            return step.outcome(rejection)._replace(refused_order_id=command.order_id)
+        order = self._order(command)
+        step.placed = True
+        step.touch(order)
+        limit, lots, notional = self._limits(order)
+        if order.time_in_force is TimeInForce.FOK and not self.book.can_fill(
+            order, limit, lots, notional
+        ):
+            step.close(order, OrderStatus.EXPIRED, Reason.FOK)
+            return step.outcome()
+        matched = self.book.match(order, limit, lots, notional)
+        step.trade(order, matched)
+        self._conclude(step, order, matched)
+        return step.outcome()
+
+    def _refuses(self, command: PlaceOrder) -> Rejection | None:
+        market = self.market
+        rejection = market.refuses_placing(
+            command.type, post_only=command.post_only
+        ) or market.refuses_limits(command.price, command.quantity, command.quote_quantity)
+        if rejection is not None or command.price is None:
+            return rejection
+        return market.refuses_price(command.price, self.counters.last_price) or (
+            self._refuses_crossing(command.side, command.price) if command.post_only else None
+        )
+
+    def _refuses_crossing(self, side: Side, price: int) -> Rejection | None:
+        if not self.book.crosses(side, price):
+            return None
+        best = self.book.opposite(side).best_price()
+        assert best is not None, "what is crossed has a price"
+        return Rejection(
+            Reject.POST_ONLY_WOULD_CROSS,
+            "price",
+            self.market.format_price(best),
+            self.market.format_price(price),
+        )
+
+    def _order(self, command: PlaceOrder) -> Order:
+        now = self.counters.time
+        return Order(
+            id=command.order_id,
+            account_id=command.account_id,
+            client_order_id=command.client_order_id,
+            market=self.market.symbol,
+            side=command.side,
+            type=command.type,
+            time_in_force=command.time_in_force,
+            post_only=command.post_only,
+            self_trade_prevention=command.self_trade_prevention,
+            price=command.price,
+            quantity=command.quantity,
+            quote_quantity=command.quote_quantity,
+            hold=command.hold,
+            digest=command.digest,
+            created_at=now,
+            updated_at=now,
+        )
+
+    def _limits(self, order: Order) -> tuple[int, int, int | None]:
+        """Return how far an order may go: price in ticks, lots, and quote atoms or no such limit.
+
+        What a market order may take is bounded by its hold as well: by the quote atoms locked for
+        a buy, by the base atoms locked for a sell that names a quote quantity.
+        """
+        if order.price is not None:
+            return order.price, order.remaining, None
+        low, high = self.market.band(self.counters.last_price)
+        if order.side is Side.BUY:
+            return high, MAX_UNITS if order.quantity is None else order.quantity, order.hold
+        if order.quantity is not None:
+            return low, order.quantity, None
+        return low, order.hold // self.market.lot_atoms, order.quote_quantity
+
+    def _conclude(self, step: "_Step", order: Order, matched: Matched) -> None:
+        """Decide what becomes of an incoming order after matching."""
+        if self._is_complete(order, matched):
+            step.close(order, OrderStatus.FILLED, None)
+        elif matched.stopped_by_self_trade:
+            step.close(order, OrderStatus.CANCELED, Reason.SELF_TRADE)
+        elif order.type is OrderType.MARKET:
+            step.close(order, OrderStatus.EXPIRED, Reason.NO_LIQUIDITY)
+        elif order.time_in_force is TimeInForce.IOC:
+            step.close(order, OrderStatus.EXPIRED, Reason.IOC)
+        else:
+            step.rest(order)
+
+    def _is_complete(self, order: Order, matched: Matched) -> bool:
+        if order.quantity is not None:
+            return order.filled == order.quantity
+        # A budget is used up when what is left of it buys not one lot more.
+        return order.filled_notional == order.quote_quantity or (matched.spent and order.filled > 0)
+
+    def cancel(self, command: CancelOrder) -> Outcome:
+        """Take a resting order out."""
+        step = _Step(self, command.request_id)
+        order = self.book.orders.get(command.order_id)
+        if order is None:
+            return step.outcome(Rejection(Reject.ORDER_NOT_OPEN))
+        by_admin = command.account_id is None
+        rejection = None if by_admin else self.market.refuses_canceling()
+        if rejection is not None:
+            return step.outcome(rejection)
+        assert by_admin or order.account_id == command.account_id, "not the owner's cancel"
+        step.take_out(order, Reason.ADMIN if by_admin else Reason.CLIENT)
+        return step.outcome()
+
+    def cancel_all(self, command: CancelOrders) -> Outcome:
+        """Take out the orders that the command names, or all; those that ended are passed over."""
+        step = _Step(self, command.request_id, command.audit)
+        rejection = None if command.admin else self.market.refuses_canceling()
+        if rejection is not None:
+            return step.outcome(rejection)
+        reason = Reason.ADMIN if command.admin else Reason.CLIENT
+        wanted = self.book.orders if command.order_ids is None else command.order_ids
+        for order_id in list(wanted):
+            order = self.book.orders.get(order_id)
+            if order is not None:
+                step.take_out(order, reason)
+        return step.outcome()
+
+    def amend(self, command: AmendOrder) -> Outcome:
+        """Change price or quantity: a smaller quantity alone keeps the order's place."""
+        step = _Step(self, command.request_id)
+        order = self.book.orders.get(command.order_id)
+        if order is None:
+            rejection: Rejection | None = Rejection(Reject.ORDER_NOT_OPEN)
+        else:
+            rejection = self._refuses_amending(command, order)
+        if order is None or rejection is not None:
+            step.unlock(command.account_id, self.hold_currency(command.side), command.hold)
+            return step.outcome(rejection)
+        step.touch(order, order.hold + command.hold)
+        price, quantity = _amended(command, order)
+        if price != order.price or quantity > order.remaining + order.filled:
+            self._enter_again(step, order, price, quantity)
+        elif quantity < order.remaining + order.filled:
+            step.reduce(order, quantity)
+        return step.outcome()
+
+    def _refuses_amending(self, command: AmendOrder, order: Order) -> Rejection | None:
+        assert order.account_id == command.account_id, "not the owner's amendment"
+        market = self.market
+        price, quantity = _amended(command, order)
+        if quantity <= order.filled:
+            return Rejection(
+                Reject.BELOW_FILLED_QUANTITY,
+                "quantity",
+                market.format_quantity(order.filled),
+                market.format_quantity(quantity),
+            )
+        keeps_place = price == order.price and quantity <= order.remaining + order.filled
+        rejection = (
+            market.refuses_canceling()
+            if keeps_place
+            else market.refuses_placing(OrderType.LIMIT, post_only=order.post_only)
+        ) or market.refuses_limits(price, quantity, None)
+        if rejection is not None or keeps_place:
+            return rejection
+        if order.post_only:
+            rejection = self._refuses_crossing(order.side, price)
+        need = self.hold_for(order.side, price, quantity - order.filled)
+        funds = order.hold + command.hold
+        # The accounts actor locked what was missing by its view. A fill since then can have made
+        # that too little, and only where the price goes down while the quantity goes up.
+        if rejection is None and need > funds:
+            rejection = Rejection(
+                Reject.INSUFFICIENT_FUNDS,
+                "quantity",
+                self._format_hold(order.side, funds),
+                self._format_hold(order.side, need),
+            )
+        return rejection or market.refuses_price(price, self.counters.last_price)
+
+    def _enter_again(self, step: "_Step", order: Order, price: int, quantity: int) -> None:
+        step.leave(order)
+        order.price, order.quantity = price, quantity
+        matched = self.book.match(order, price, order.remaining)
+        step.trade(order, matched)
+        self._conclude(step, order, matched)
+
+    def update(self, command: UpdateMarket) -> Outcome:
+        """Change the market's rules; a delisting cancels every order and is final."""
+        step = _Step(self, command.request_id, command.audit)
+        if self.market.state is MarketState.DELISTED:
+            return step.outcome(Rejection(Reject.MARKET_DELISTED, "state", None, "delisted"))
+        self.market = self.market._replace(**dict(command.changes))
+        step.changed = self.market
+        if self.market.state is MarketState.DELISTED:
+            for order in list(self.book.orders.values()):
+                step.take_out(order, Reason.MARKET_HALTED)
+        return step.outcome()
+
+    def hold_for(self, side: Side, price: int, quantity: int) -> int:
+        """Return what a resting order must have locked: its price x quantity, or its quantity."""
+        return hold_for(self.market, side, price, quantity)
+
+    def hold_currency(self, side: Side) -> str:
+        """Return what an order on this side locks."""
+        return self.market.quote.symbol if side is Side.BUY else self.market.base.symbol
+
+    def _format_hold(self, side: Side, atoms: int) -> str:
+        currency = self.market.quote if side is Side.BUY else self.market.base
+        return format_scaled(atoms, currency.scale)
+
+    def check(self) -> None:
+        """Assert the book's invariants, and that every order has locked exactly what it needs."""
+        self.book.check()
+        for order in self.book.orders.values():
+            assert order.price is not None, "resting orders have a price"
+            assert order.hold == self.hold_for(order.side, order.price, order.remaining), (
+                f"order {order.id} holds {order.hold}"
+            )
+            assert order.status in OPEN_STATUSES, f"order {order.id} rests as {order.status}"
+            assert order.priority <= self.counters.sequence, "a place taken in the future"
+
+
+def hold_for(market: Market, side: Side, price: int, quantity: int) -> int:
+    """Return what an order for `quantity` lots at `price` ticks locks: quote or base atoms."""
+    if side is Side.BUY:
+        return market.notional(price, quantity)
+    return quantity * market.lot_atoms
+
+
+def refuse(market: Market, command: MarketCommand, rejection: Rejection) -> Outcome:
+    """Answer a command without carrying it out: its hold comes back, nothing else happens."""
+    unlocks: tuple[Unlock, ...] = ()
+    if isinstance(command, PlaceOrder | AmendOrder) and command.hold:
+        currency = market.quote if command.side is Side.BUY else market.base
+        unlocks = (Unlock(command.account_id, currency.symbol, command.hold),)
+    return Outcome(
+        request_id=command.request_id,
+        market=market.symbol,
+        time=command.time,
+        sequence=0,
+        rejection=rejection,
+        unlocks=unlocks,
+        refused_order_id=command.order_id if isinstance(command, PlaceOrder) else 0,
+    )
+
+
+def _amended(command: AmendOrder, order: Order) -> tuple[int, int]:
+    price = order.price if command.price is None else command.price
+    quantity = order.quantity if command.quantity is None else command.quantity
+    assert price is not None, "only limit orders rest"
+    assert quantity is not None, "only limit orders rest"
+    return price, quantity
+
+
+class _Step:
+    """What one command does, collected while it does it."""
+
+    def __init__(self, engine: MatchingEngine, request_id: int, audit: Audit | None = None) -> None:
+        self.engine = engine
+        self.request_id = request_id
+        self.audit = audit
+        self.placed = False
+        self.changed: Market | None = None
+        self.orders: dict[int, tuple[Order, int]] = {}
+        """Each with its hold before the command: the difference is what is unlocked."""
+        self.trades: list[Trade] = []
+        self.postings: list[Posting] = []
+        self.unlocks: list[Unlock] = []
+        self.prices: dict[tuple[Side, int], None] = {}
+
+    def touch(self, order: Order, hold: int | None = None) -> None:
+        self.orders[order.id] = (order, order.hold if hold is None else hold)
+        order.updated_at = self.engine.counters.time
+
+    def unlock(self, account_id: int, currency: str, amount: int) -> None:
+        if amount:
+            self.unlocks.append(Unlock(account_id, currency, amount))
+
+    def close(self, order: Order, status: OrderStatus, reason: Reason | None) -> None:
+        order.status, order.reason = status, reason
+        order.hold = 0
+        order.closed_at = self.engine.counters.time
+
+    def rest(self, order: Order) -> None:
+        """Let the rest of an incoming order stand, at the end of its queue."""
+        assert order.price is not None, "market orders never rest"
+        engine = self.engine
+        order.status = OrderStatus.PARTIALLY_FILLED if order.filled else OrderStatus.OPEN
+        order.hold = engine.hold_for(order.side, order.price, order.remaining)
+        order.priority = engine.counters.sequence + 1
+        engine.book.add(order)
+        self.prices[order.side, order.price] = None
+
+    def leave(self, order: Order) -> None:
+        """Take a resting order out of the book; what becomes of it is decided by the caller."""
+        assert order.price is not None, "resting orders have a price"
+        self.prices[order.side, order.price] = None
+        self.engine.book.remove(order)
+
+    def take_out(self, order: Order, reason: Reason) -> None:
+        """Cancel a resting order."""
+        self.touch(order)
+        self.leave(order)
+        self.close(order, OrderStatus.CANCELED, reason)
+
+    def reduce(self, order: Order, quantity: int) -> None:
+        """Give a resting order a smaller quantity."""
+        assert order.price is not None, "resting orders have a price"
+        self.engine.book.reduce(order, quantity)
+        order.hold = self.engine.hold_for(order.side, order.price, order.remaining)
+        self.prices[order.side, order.price] = None
+
+    def trade(self, taker: Order, matched: Matched) -> None:
+        """Turn what an incoming order met into trades, postings and changed orders."""
+        counters, price = self.engine.counters, None
+        for maker, quantity in matched.executions:
+            if maker.price != price:
+                counters.aggregate_id += 1
+                price = maker.price
+            self._trade(taker, maker, quantity)
+        for own in matched.self_trades:
+            assert own.price is not None, "resting orders have a price"
+            self.touch(own)
+            self.close(own, OrderStatus.CANCELED, Reason.SELF_TRADE)
+            self.prices[own.side, own.price] = None
+
+    def _trade(self, taker: Order, maker: Order, quantity: int) -> None:
+        market, counters = self.engine.market, self.engine.counters
+        price = maker.price  # The maker was there first: its price stands.
+        assert price is not None, "resting orders have a price"
+        notional = market.notional(price, quantity)
+        maker_fee, taker_fee = fees(market, taker.side, quantity, notional)
+        counters.trade_id += 1
+        counters.last_price = price
+        trade = Trade(
+            id=counters.trade_id,
+            aggregate_id=counters.aggregate_id,
+            market=market.symbol,
+            sequence=counters.sequence + 1,
+            time=counters.time,
+            price=price,
+            quantity=quantity,
+            notional=notional,
+            taker_side=taker.side,
+            maker_order_id=maker.id,
+            taker_order_id=taker.id,
+            maker_account_id=maker.account_id,
+            taker_account_id=taker.account_id,
+            maker_fee=maker_fee,
+            taker_fee=taker_fee,
+        )
+        self.trades.append(trade)
+        self.postings.extend(trade_postings(market, trade))
+        self.prices[maker.side, price] = None
+        taker.filled += quantity
+        taker.filled_notional += notional
+        taker.fee += taker_fee
+        self.touch(maker)
+        maker.filled_notional += notional
+        maker.fee += maker_fee
+        if maker.remaining == 0:
+            self.close(maker, OrderStatus.FILLED, None)
+        else:
+            maker.status = OrderStatus.PARTIALLY_FILLED
+            maker.hold = self.engine.hold_for(maker.side, price, maker.remaining)
+
+    def outcome(self, rejection: Rejection | None = None) -> Outcome:
+        """Number the step and return its facts."""
+        engine, counters = self.engine, self.engine.counters
+        for order, hold in self.orders.values():
+            currency = engine.hold_currency(order.side)
+            self.unlock(order.account_id, currency, hold - order.hold)
+        if self.prices:
+            counters.sequence += 1
+        return Outcome(
+            request_id=self.request_id,
+            market=engine.market.symbol,
+            time=counters.time,
+            sequence=counters.sequence,
+            rejection=rejection,
+            orders=tuple(order.state() for order, _ in self.orders.values()),
+            placed=self.placed,
+            trades=tuple(self.trades),
+            levels=tuple(self._level(side, price) for side, price in self.prices),
+            postings=tuple(self.postings),
+            unlocks=tuple(self.unlocks),
+            changed=self.changed,
+            audit=self.audit if rejection is None else None,
+        )
+
+    def _level(self, side: Side, price: int) -> LevelChange:
+        level = self.engine.book.side(side).levels.get(price)
+        return LevelChange(side, price, 0 if level is None else level.quantity)
