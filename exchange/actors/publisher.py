@@ -1,0 +1,102 @@
+"""The book publisher: keeps the newest snapshots in Redis, and never holds up trading."""
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+import pykka
+
+from exchange.messages import Journaled, MarketCreated, Outcome, Trade
+from exchange.published import PublishedBook
+
+PUBLISH_EVERY_SECONDS = 0.05
+RETRY_AFTER_SECONDS = 1.0
+
+
+class NotPublishedError(Exception):
+    """Redis did not take the snapshots; newer ones will be offered later."""
+
+
+class Wake(NamedTuple):
+    """The pause is over."""
+
+
+class Snapshot(NamedTuple):
+    """What goes to Redis for one market: the book as committed and trades, newest first."""
+
+    book: PublishedBook
+    trades: list[Trade]
+
+
+class BookPublisher(pykka.ThreadingActor):
+    """Coalesces: however many changes came, one snapshot per market and pause goes out."""
+
+    use_daemon_thread = True
+
+    def __init__(
+        self,
+        *,
+        books: Iterable[PublishedBook],
+        trades: dict[str, list[Trade]],
+        publish: Callable[[list[Snapshot]], None],
+        wake_later: Callable[[float, Callable[[], None]], None],
+        available: Callable[[bool], None],
+        trades_kept: int,
+    ) -> None:
+        """Start from the recovered books, which are all offered first; `trades` oldest first."""
+        super().__init__()
+        self._books = {book.market.symbol: book for book in books}
+        self._trades = {
+            symbol: deque(trades.get(symbol, ()), trades_kept) for symbol in self._books
+        }
+        self._publish = publish
+        self._wake_later = wake_later
+        self._available = available
+        self._trades_kept = trades_kept
+        self._dirty = set(self._books)
+        self._waiting = False
+
+    def on_start(self) -> None:
+        """Replace what an earlier run left in Redis."""
+        self._offer()
+
+    def on_receive(self, message: list[Journaled] | Wake) -> None:
+        """Take over committed changes; offer them unless a pause is on."""
+        if isinstance(message, Wake):
+            self._waiting = False
+        else:
+            for journaled in message:
+                self._apply(journaled)
+        if not self._waiting and self._dirty:
+            self._offer()
+
+    def _apply(self, journaled: Journaled) -> None:
+        fact = journaled.fact
+        if isinstance(fact, MarketCreated):
+            symbol = fact.market.symbol
+            self._books[symbol] = PublishedBook(fact.market, time=fact.time)
+            self._trades[symbol] = deque(maxlen=self._trades_kept)
+            self._dirty.add(symbol)
+        elif isinstance(fact, Outcome) and fact.levels:
+            self._books[fact.market].apply(fact.levels, fact.sequence, fact.time)
+            self._trades[fact.market].extend(fact.trades)
+            self._dirty.add(fact.market)
+
+    def _offer(self) -> None:
+        snapshots = [
+            Snapshot(self._books[symbol], list(reversed(self._trades[symbol])))
+            for symbol in self._dirty
+        ]
+        pause = PUBLISH_EVERY_SECONDS
+        try:
+            self._publish(snapshots)
+        except NotPublishedError:
+            self._available(False)
+            # Redis may come back empty: every market is offered again then.
+            self._dirty = set(self._books)
+            pause = RETRY_AFTER_SECONDS
+        else:
+            self._available(True)
+            self._dirty.clear()
+        self._waiting = True
+        self._wake_later(pause, lambda: self.actor_ref.tell(Wake()))

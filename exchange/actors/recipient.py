@@ -1,0 +1,26 @@
+"""What an actor may know of another: that it can be told something."""
+
+from typing import Generic, Protocol, TypeVar
+
+M_contra = TypeVar("M_contra", contravariant=True)
+M = TypeVar("M")
+
+
+class Recipient(Protocol[M_contra]):
+    """Anything that takes messages without answering."""
+
+    def tell(self, message: M_contra) -> None:
+        """Hand over a message; returns at once."""
+
+
+class Later(Generic[M]):
+    """A recipient that is named after those who tell it things: facts flow in a circle."""
+
+    def __init__(self) -> None:
+        """Begin without a target."""
+        self.target: Recipient[M] | None = None
+
+    def tell(self, message: M) -> None:
+        """Pass a message on."""
+        assert self.target is not None, "told before the circle was closed"
+        self.target.tell(message)

@@ -1,0 +1,281 @@
+"""The event loop's end of the line: sends commands in, and brings answers back out.
+
+Only `Outbox.tell` may be called from other threads; everything else belongs to the event loop.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from time import monotonic, time_ns
+from typing import NamedTuple, Protocol
+
+from exchange.currency import Currency
+from exchange.market import Market
+from exchange.messages import (
+    Account,
+    AccountSaved,
+    Answer,
+    Command,
+    CurrencySaved,
+    MarketCreated,
+    Outcome,
+    PlaceOrder,
+    Settled,
+    Trade,
+)
+from exchange.published import PublishedBook
+
+SWEEP_SECONDS = 0.25
+
+
+class BusyError(Exception):
+    """As many requests are in flight as may be; nothing was done with this one."""
+
+
+class OutcomeUnknownError(Exception):
+    """No answer in time: the command may still be carried out."""
+
+
+class CommandRecipient(Protocol):
+    """The accounts actor, as seen from here."""
+
+    def tell(self, message: list[Command]) -> None:
+        """Hand over commands."""
+
+
+class MarketView:
+    """One market as committed: its rules, its book and its last trades."""
+
+    __slots__ = ("book", "last_price", "market", "trades")
+
+    def __init__(
+        self, market: Market, book: PublishedBook, trades: Iterable[Trade], kept: int
+    ) -> None:
+        """Start from what was recovered; `trades` oldest first."""
+        self.market = market
+        self.book = book
+        self.trades: deque[Trade] = deque(trades, kept)
+        self.last_price = self.trades[-1].price if self.trades else None
+
+    def take(self, outcome: Outcome) -> None:
+        """Take over a committed outcome."""
+        if outcome.changed is not None:
+            self.market = self.book.market = outcome.changed
+        if outcome.levels:
+            self.book.apply(outcome.levels, outcome.sequence, outcome.time)
+        if outcome.trades:
+            self.trades.extend(outcome.trades)
+            self.last_price = outcome.trades[-1].price
+
+
+class View:
+    """What is committed, as far as the front door keeps it in memory."""
+
+    def __init__(self, trades_kept: int) -> None:
+        """Start empty; `trades_kept` newest trades are kept per market."""
+        self.currencies: dict[str, Currency] = {}
+        self.markets: dict[str, MarketView] = {}
+        self.accounts: dict[int, Account] = {}
+        self._trades_kept = trades_kept
+
+    def add_market(self, market: Market, book: PublishedBook, trades: Iterable[Trade] = ()) -> None:
+        """Show a market."""
+        self.markets[market.symbol] = MarketView(market, book, trades, self._trades_kept)
+
+    def take(self, answers: Sequence[Answer]) -> None:
+        """Take over what was committed."""
+        for answer in answers:
+            if not isinstance(answer, Settled):
+                continue
+            fact = answer.fact
+            if isinstance(fact, Outcome):
+                self.markets[fact.market].take(fact)
+            elif isinstance(fact, MarketCreated):
+                self.add_market(fact.market, PublishedBook(fact.market, time=fact.time))
+            elif isinstance(fact, CurrencySaved):
+                self.currencies[fact.currency.symbol] = fact.currency
+            elif isinstance(fact, AccountSaved):
+                self.accounts[fact.account.id] = fact.account
+
+
+class Outbox:
+    """The only way from the actors back to the event loop: append first, then one wake-up."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, deliver: Callable[[], None]) -> None:
+        """Take the loop and what it is to call there when something lies here."""
+        self._loop = loop
+        self._deliver = deliver
+        self._answers: deque[list[Answer]] = deque()
+        self._woken = False
+
+    def tell(self, answers: list[Answer]) -> None:
+        """Take answers from any thread."""
+        self._answers.append(answers)
+        if not self._woken:
+            self._woken = True
+            self._loop.call_soon_threadsafe(self._deliver)
+
+    def drain(self) -> list[Answer]:
+        """Return all that lies here, oldest first."""
+        # Cleared before reading: an append that comes later wakes the loop once more.
+        self._woken = False
+        drained: list[Answer] = []
+        while self._answers:
+            drained.extend(self._answers.popleft())
+        return drained
+
+
+class _Pending(NamedTuple):
+    future: asyncio.Future[Answer]
+    market: str | None
+    since: float
+
+
+class Bridge:
+    """Requests waiting for their answers, bounded in all and per market."""
+
+    def __init__(
+        self,
+        *,
+        view: View,
+        max_in_flight: int,
+        max_in_flight_per_market: int,
+        timeout_seconds: float,
+        observe: Callable[[str, float], None],
+    ) -> None:
+        """Belong to the running event loop."""
+        self.view = view
+        self.listeners: list[Callable[[list[Answer]], None]] = []
+        self._loop = asyncio.get_running_loop()
+        self.outbox = Outbox(self._loop, self._deliver)
+        self._accounts: CommandRecipient | None = None
+        self._max_in_flight = max_in_flight
+        self._max_per_market = max_in_flight_per_market
+        self._timeout = timeout_seconds
+        self._observe = observe
+        self._request_id = 0
+        self._outgoing: list[Command] = []
+        self._pending: dict[int, _Pending] = {}
+        self._per_market: dict[str, int] = {}
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._sweeper: asyncio.TimerHandle | None = None
+        self._closed = False
+
+    def connect(self, accounts: CommandRecipient) -> None:
+        """Name the actor that takes the commands."""
+        self._accounts = accounts
+        self._sweeper = self._loop.call_later(SWEEP_SECONDS, self._sweep)
+
+    @property
+    def in_flight(self) -> int:
+        """Return how many requests wait for their answers."""
+        return len(self._pending)
+
+    def oldest_seconds(self) -> float:
+        """Return for how long the oldest request has been waiting, in seconds."""
+        for pending in self._pending.values():
+            return monotonic() - pending.since
+        return 0.0
+
+    def new_request_id(self) -> int:
+        """Return a number that no other request of this run has."""
+        self._request_id += 1
+        return self._request_id
+
+    @staticmethod
+    def now() -> int:
+        """Return the time that goes into a command: microseconds since 1970."""
+        return time_ns() // 1000
+
+    async def send(self, command: Command) -> Answer:
+        """Send a command and return its answer.
+
+        Raises `BusyError` before anything is done, `OutcomeUnknownError` when time has run out.
+        """
+        return await self._submit(command)
+
+    async def send_all(self, commands: Sequence[Command]) -> list[Answer]:
+        """Send commands as one step, in order, with nothing in between; return their answers."""
+        self._make_room(commands)
+        futures = [self._enqueue(command) for command in commands]
+        return list(await asyncio.gather(*futures))
+
+    def _submit(self, command: Command) -> asyncio.Future[Answer]:
+        self._make_room((command,))
+        return self._enqueue(command)
+
+    def _make_room(self, commands: Sequence[Command]) -> None:
+        if self._closed or len(self._pending) + len(commands) > self._max_in_flight:
+            raise BusyError
+        for command in commands:
+            if isinstance(command, PlaceOrder):
+                waiting = self._per_market.get(command.market, 0)
+                if waiting + len(commands) > self._max_per_market:
+                    raise BusyError
+
+    def _enqueue(self, command: Command) -> asyncio.Future[Answer]:
+        future: asyncio.Future[Answer] = self._loop.create_future()
+        market = command.market if isinstance(command, PlaceOrder) else None
+        if market is not None:
+            self._per_market[market] = self._per_market.get(market, 0) + 1
+        self._pending[command.request_id] = _Pending(future, market, monotonic())
+        self._idle.clear()
+        # The commands of one turn of the loop go out together, in one message.
+        if not self._outgoing:
+            self._loop.call_soon(self._flush)
+        self._outgoing.append(command)
+        return future
+
+    def _flush(self) -> None:
+        assert self._accounts is not None, "connected before the first request"
+        commands, self._outgoing = self._outgoing, []
+        self._accounts.tell(commands)
+
+    def _deliver(self) -> None:
+        answers = self.outbox.drain()
+        self.view.take(answers)
+        for listener in self.listeners:
+            listener(answers)
+        now = monotonic()
+        for answer in answers:
+            request_id = _request_id(answer)
+            pending = self._pending.pop(request_id, None)
+            if pending is None:
+                continue
+            if pending.market is not None:
+                self._per_market[pending.market] -= 1
+            if not pending.future.done():
+                pending.future.set_result(answer)
+        if answers:
+            self._observe("deliver", monotonic() - now)
+        if not self._pending:
+            self._idle.set()
+
+    def _sweep(self) -> None:
+        """Tell those who waited too long; their entries stay, so that the bound still counts."""
+        deadline = monotonic() - self._timeout
+        for pending in self._pending.values():
+            if pending.since > deadline:
+                break
+            if not pending.future.done():
+                pending.future.set_exception(OutcomeUnknownError())
+        self._sweeper = self._loop.call_later(SWEEP_SECONDS, self._sweep)
+
+    async def close(self, seconds: float) -> bool:
+        """Take no more commands and wait for the answers under way; true if all came."""
+        self._closed = True
+        try:
+            await asyncio.wait_for(self._idle.wait(), seconds)
+        except TimeoutError:
+            return False
+        finally:
+            if self._sweeper is not None:
+                self._sweeper.cancel()
+        return True
+
+
+def _request_id(answer: Answer) -> int:
+    if isinstance(answer, Settled):
+        return getattr(answer.fact, "request_id", 0)
+    return answer.request_id
