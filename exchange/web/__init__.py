@@ -1,0 +1,1 @@
+"""The front door: HTTP, WebSocket and pages around the core."""

@@ -1,0 +1,81 @@
+"""Who is calling: bearer tokens, looked up by their hash in memory."""
+
+from collections.abc import Callable, Iterable
+from hashlib import sha256
+from hmac import compare_digest
+
+from exchange.web.errors import Problem
+from exchange.web.routing import Principal, Scope
+
+SCHEME = "bearer "
+LONGEST_TOKEN = 200
+"""Characters; more is not a token of ours, and not worth hashing."""
+
+
+def hash_token(token: str) -> bytes:
+    """Return the form in which a token is stored and looked up.
+
+    A fast hash is enough: a token is 256 random bits, so there is nothing to guess.
+    """
+    return sha256(token.encode("utf-8", "replace")).digest()
+
+
+class TokenIndex:
+    """Every valid token, by hash. Lives on the event loop, like all of the front door."""
+
+    def __init__(self) -> None:
+        """Start without any token."""
+        self._by_hash: dict[bytes, tuple[bytes, Principal]] = {}
+        self._hashes: dict[int, bytes] = {}
+        self.revoked: list[Callable[[int], None]] = []
+        """Called with the id of a revoked token: its WebSockets are to be closed."""
+
+    def load(self, tokens: Iterable[tuple[bytes, Principal]]) -> None:
+        """Take over the stored tokens: hash and principal of each."""
+        for token_hash, principal in tokens:
+            self.add(token_hash, principal)
+
+    def add(self, token_hash: bytes, principal: Principal) -> None:
+        """Let a token in, once it is stored."""
+        self._by_hash[token_hash] = token_hash, principal
+        self._hashes[principal.token_id] = token_hash
+
+    def revoke(self, token_id: int) -> None:
+        """Turn a token away from now on, also where it has a connection open."""
+        token_hash = self._hashes.pop(token_id, None)
+        if token_hash is None:
+            return
+        del self._by_hash[token_hash]
+        for told in self.revoked:
+            told(token_id)
+
+    def find(self, token: str) -> Principal | None:
+        """Return who the token belongs to."""
+        if not token or len(token) > LONGEST_TOKEN:
+            return None
+        token_hash = hash_token(token)
+        known, principal = self._by_hash.get(token_hash, (b"", None))
+        # The dict has compared the hashes already, at a speed that says nothing about the token:
+        # whoever could steer its hash could not steer the token. This costs nothing, though.
+        return principal if compare_digest(known, token_hash) else None
+
+    def authenticate(self, authorization: str | None) -> Principal:
+        """Return who an `Authorization` header speaks for, or raise the problem."""
+        if authorization is None:
+            raise Problem("unauthenticated")
+        if authorization[: len(SCHEME)].lower() != SCHEME:
+            raise Problem("unauthenticated", "The only scheme is 'Authorization: Bearer <token>'.")
+        principal = self.find(authorization[len(SCHEME) :].strip())
+        if principal is None:
+            raise Problem("unauthenticated", "The token is unknown or was revoked.")
+        return principal
+
+
+def demand(principal: Principal, scope: Scope) -> None:
+    """Raise the problem if the token lacks a scope."""
+    if scope not in principal.scopes:
+        raise Problem(
+            "permission_denied",
+            f"This needs a token with the scope '{scope.value}'.",
+            limit=scope.value,
+        )

@@ -1,0 +1,127 @@
+"""The route table's contract: what a route is, and what its handler is given and gives back."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+from pydantic import BaseModel
+from structlog.typing import FilteringBoundLogger
+
+from exchange.settings import Settings
+from exchange.web.errors import Problem
+
+if TYPE_CHECKING:
+    # Only for the types: nothing here is called, and these modules know the table in turn.
+    from exchange.metrics import Metrics
+    from exchange.persistence.queries import Queries
+    from exchange.persistence.tokens import Tokens
+    from exchange.web.auth import TokenIndex
+    from exchange.web.bridge import Bridge
+    from exchange.web.ratelimit import RateLimiter
+
+MAX_ID = 2**53
+"""Ids stay below it, so that no client's floating point number can garble one."""
+
+
+class Scope(StrEnum):
+    """What a token may do."""
+
+    READ = "read"
+    TRADE = "trade"
+    ADMIN = "admin"
+
+
+class Budget(StrEnum):
+    """Which of a token's rates a call uses up."""
+
+    ORDER = "order"
+    CANCEL = "cancel"
+    READ = "read"
+
+
+class Principal(NamedTuple):
+    """Who calls: the account, and the token that said so."""
+
+    account_id: int
+    token_id: int
+    scopes: frozenset[Scope]
+
+
+@dataclass(slots=True)
+class Context:
+    """The parts that handlers work with; one object, built when the server starts."""
+
+    settings: Settings
+    bridge: "Bridge"
+    queries: "Queries"
+    tokens: "Tokens"
+    """Where tokens are stored: issue, revoke, list."""
+    token_index: "TokenIndex"
+    """The tokens in memory; tell it what was issued and revoked."""
+    limiter: "RateLimiter"
+    metrics: "Metrics"
+    log: FilteringBoundLogger
+
+
+class Call(NamedTuple):
+    """One request, checked: the caller has the scope, query and form fit their models."""
+
+    context: Context
+    principal: Principal | None
+    path: dict[str, str]
+    query: BaseModel | None
+    form: BaseModel | None
+
+    @property
+    def caller(self) -> Principal:
+        """The caller, on a route that names a scope."""
+        assert self.principal is not None, "a route without a scope has no caller"
+        return self.principal
+
+    def path_id(self, name: str = "id", missing: str = "not_found") -> int:
+        """Return an id from the path; what cannot be one raises a `Problem` of code `missing`."""
+        text = self.path[name]
+        # isdecimal() alone also takes other scripts' digits, and int() long texts quadratically.
+        if text.isascii() and text.isdecimal() and len(text) <= len(str(MAX_ID)):
+            number = int(text)
+            if number < MAX_ID:
+                return number
+        raise Problem(missing)
+
+
+class Answered(NamedTuple):
+    """What a handler gives back: a status and what orjson makes the body of."""
+
+    status: int
+    body: object
+    """`bytes` are sent as they are: JSON that was made before."""
+
+
+Handler: TypeAlias = Callable[[Call], Awaitable[Answered]]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One line of the table: serves the requests and describes itself in the OpenAPI document."""
+
+    method: str
+    path: str
+    """From the root, with `{name}` for a variable segment: `/api/v1/orders/{id}`."""
+    scope: Scope | None
+    handler: Handler
+    summary: str
+    answer: type[BaseModel] | None = None
+    form: type[BaseModel] | None = None
+    query: type[BaseModel] | None = None
+    status: int = 200
+    """The usual status; documented, not enforced."""
+    budget: Budget = Budget.READ
+    max_body: int | None = None
+    """Bytes; `settings.max_body_bytes` where it is not named."""
+    cost: Callable[[BaseModel], int] | None = None
+    """How many calls the form counts as in its budget (a batch: its orders); one without it."""
+    problems: tuple[str, ...] = ()
+    """Codes that this route answers with besides those that its scope, form and query imply."""
+    tag: str = "public"
+    """The section of the documentation: public, trading, admin."""
