@@ -1,0 +1,1 @@
+"""Storage: schema, connections, the batch writer, recovery, queries and the embedded servers."""

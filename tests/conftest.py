@@ -1,0 +1,82 @@
+"""PostgreSQL and Redis for the tests: real ones, embedded unless TEST_..._URL names others."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+import redis
+
+from exchange.persistence.embedded import EmbeddedServers
+from exchange.persistence.migrations import migrate
+
+_numbers = count(1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as `storage` what runs against every supported PostgreSQL and Redis."""
+    for item in items:
+        if {"empty_database_url", "database_url", "redis_url"} & {
+            *getattr(item, "fixturenames", ())
+        }:
+            item.add_marker("storage")
+
+
+@pytest.fixture(scope="session")
+def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServers]:
+    servers = EmbeddedServers(tmp_path_factory.mktemp("embedded"))
+    servers.start()
+    yield servers
+    servers.stop()
+
+
+@pytest.fixture(scope="session")
+def server_url(request: pytest.FixtureRequest) -> str:
+    """Return the URL of a database that exists, of a superuser, to make others from."""
+    if url := os.environ.get("TEST_DATABASE_URL"):
+        return url
+    servers: EmbeddedServers = request.getfixturevalue("embedded")
+    return servers.database_url
+
+
+@pytest.fixture(scope="session")
+def template(server_url: str) -> Iterator[str]:
+    with new_database(server_url, "template0") as url:
+        migrate(url)
+        yield urlsplit(url).path[1:]
+
+
+@pytest.fixture
+def empty_database_url(server_url: str) -> Iterator[str]:
+    with new_database(server_url, "template0") as url:
+        yield url
+
+
+@pytest.fixture
+def database_url(server_url: str, template: str) -> Iterator[str]:
+    """Return the URL of a fresh database with the newest schema."""
+    with new_database(server_url, template) as url:
+        yield url
+
+
+@pytest.fixture
+def redis_url(request: pytest.FixtureRequest) -> str:
+    """Return the URL of an empty Redis."""
+    url = os.environ.get("TEST_REDIS_URL") or request.getfixturevalue("embedded").redis_url
+    with redis.Redis.from_url(url) as client:
+        client.flushall()
+    return str(url)
+
+
+@contextmanager
+def new_database(server_url: str, template: str) -> Iterator[str]:
+    name = f"test_{os.getpid()}_{next(_numbers)}"
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} ENCODING 'UTF8'")
+        try:
+            yield urlsplit(server_url)._replace(path=f"/{name}").geturl()
+        finally:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
