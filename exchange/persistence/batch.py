@@ -1,0 +1,153 @@
+"""What one transaction has to write: the facts of a batch, each row at its last state."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import assert_never
+
+from exchange.currency import Currency
+from exchange.market import Market
+from exchange.messages import (
+    Account,
+    AccountSaved,
+    Audit,
+    CurrencySaved,
+    Journaled,
+    MarketCreated,
+    MarketFailed,
+    Outcome,
+    Posting,
+    Trade,
+    TransferMade,
+)
+from exchange.orders import OrderState
+
+Row = tuple[object, ...]
+
+
+@dataclass(slots=True)
+class Numbers:
+    """How far a market's counters have come; `None` where the batch has no trade."""
+
+    sequence: int
+    time: int
+    trade_id: int | None = None
+    aggregate_id: int | None = None
+    last_price: int | None = None
+
+
+@dataclass(slots=True)
+class Batch:
+    """Rows by table. New ones in the order of the facts, changed ones once, as they are last."""
+
+    currencies: dict[str, Currency] = field(default_factory=dict)
+    accounts: dict[int, Account] = field(default_factory=dict)
+    markets: dict[str, Market] = field(default_factory=dict)
+    placed: dict[int, OrderState] = field(default_factory=dict)
+    changed: dict[int, OrderState] = field(default_factory=dict)
+    events: list[Row] = field(default_factory=list)
+    trades: list[Trade] = field(default_factory=list)
+    postings: list[Row] = field(default_factory=list)
+    totals: dict[tuple[int, str], int] = field(default_factory=dict)
+    transfers: list[Row] = field(default_factory=list)
+    audits: list[Row] = field(default_factory=list)
+    numbers: dict[str, Numbers] = field(default_factory=dict)
+
+    def add(self, journaled: Journaled) -> None:
+        """Take in one fact; one that changed nothing leaves no row."""
+        fact = journaled.fact
+        match fact:
+            case Outcome():
+                self._add_outcome(fact, journaled)
+            case TransferMade():
+                row = (fact.account_id, fact.reference, fact.currency, fact.amount, fact.time)
+                self.transfers.append(row)
+                self._add_postings(fact.postings, journaled.posting_balances, fact.time)
+                self._add_audit(fact.time, fact.audit)
+            case AccountSaved():
+                self.accounts[fact.account.id] = fact.account
+                self._add_audit(fact.time, fact.audit)
+            case CurrencySaved():
+                self.currencies[fact.currency.symbol] = fact.currency
+                self._add_audit(fact.time, fact.audit)
+            case MarketCreated():
+                self.markets[fact.market.symbol] = fact.market
+                self._add_audit(fact.time, fact.audit)
+            case MarketFailed():
+                pass
+            case _:
+                assert_never(fact)
+
+    def _add_outcome(self, outcome: Outcome, journaled: Journaled) -> None:
+        if outcome.audit is not None:
+            self._add_audit(outcome.time, outcome.audit)
+        if outcome.changed is not None:
+            self.markets[outcome.market] = outcome.changed
+        if not outcome.orders:
+            assert not outcome.trades + outcome.postings + outcome.levels, "nobody's change"
+            return
+        self._add_orders(outcome, journaled.order_sequences)
+        self.trades.extend(outcome.trades)
+        self._add_postings(outcome.postings, journaled.posting_balances, outcome.time)
+        self._count(outcome)
+
+    def _add_orders(self, outcome: Outcome, sequences: Sequence[int]) -> None:
+        if outcome.placed:
+            self.placed[outcome.orders[0].id] = outcome.orders[0]
+        market_sequence = outcome.sequence if outcome.levels else None
+        for order, sequence in zip(outcome.orders, sequences, strict=True):
+            rows = self.placed if order.id in self.placed else self.changed
+            rows[order.id] = order
+            self.events.append(_event(order, sequence, market_sequence))
+
+    def _add_postings(
+        self, postings: Sequence[Posting], balances: Sequence[int], time: int
+    ) -> None:
+        for posting, balance in zip(postings, balances, strict=True):
+            self.postings.append((*posting, balance, time))
+            self.totals[posting.account_id, posting.currency] = balance
+
+    def _add_audit(self, time: int, audit: Audit) -> None:
+        self.audits.append((time, *audit))
+
+    def _count(self, outcome: Outcome) -> None:
+        numbers = self.numbers.get(outcome.market)
+        if numbers is None:
+            numbers = self.numbers[outcome.market] = Numbers(outcome.sequence, outcome.time)
+        numbers.sequence, numbers.time = outcome.sequence, outcome.time
+        if outcome.trades:
+            last = outcome.trades[-1]
+            numbers.trade_id, numbers.aggregate_id = last.id, last.aggregate_id
+            numbers.last_price = last.price
+
+    def __bool__(self) -> bool:
+        """Say whether there is anything to write."""
+        # Every other row comes with an order's event or with an audit row.
+        return bool(self.events or self.audits or self.markets)
+
+
+def collect(journaled: Iterable[Journaled]) -> Batch:
+    """Return what the facts leave to write."""
+    batch = Batch()
+    for one in journaled:
+        batch.add(one)
+    return batch
+
+
+def _event(order: OrderState, sequence: int, market_sequence: int | None) -> Row:
+    return (
+        order.account_id,
+        sequence,
+        order.id,
+        market_sequence,
+        order.price,
+        order.quantity,
+        order.filled,
+        order.filled_notional,
+        order.fee,
+        order.hold,
+        order.status,
+        order.reason,
+        order.priority,
+        order.updated_at,
+        order.closed_at,
+    )
