@@ -5,6 +5,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +38,7 @@ class ServerProcess:
     def start(self) -> None:
         """Stop what is left of an earlier run, start anew and wait until the server answers."""
         self.stop()
+        self._forget_foreign_pid()
         deadline = time.monotonic() + START_SECONDS
         while not self._launch(deadline):
             # The backends of a PostgreSQL that was killed take a moment to notice it.
@@ -56,17 +58,15 @@ class ServerProcess:
         process = self.process or self._leftover()
         self.process = None
         if process is None:
-            self._forget_foreign_pid()
             return
         for sign in (self.stop_signal, signal.SIGQUIT, signal.SIGKILL):
-            try:
+            with suppress(psutil.NoSuchProcess):
                 process.send_signal(sign)
-                process.wait(STOP_SECONDS)
-            except psutil.NoSuchProcess:
-                return
-            except (psutil.TimeoutExpired, subprocess.TimeoutExpired):
-                continue
-            return
+            deadline = time.monotonic() + STOP_SECONDS
+            while time.monotonic() < deadline:
+                if _has_ended(process):
+                    return
+                time.sleep(PAUSE_SECONDS)
         raise EmbeddedServersError(f"{self.name}, process {process.pid}, cannot be stopped.")
 
     def _launch(self, deadline: float) -> bool:
@@ -120,3 +120,13 @@ class ServerProcess:
                 self.pid_file.unlink()
         except (OSError, ValueError, IndexError):
             pass
+
+
+def _has_ended(process: psutil.Process) -> bool:
+    if isinstance(process, psutil.Popen):
+        return process.poll() is not None
+    try:
+        # A zombie has ended, only whoever inherited it from its dead parent has yet to notice.
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
