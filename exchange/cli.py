@@ -1,0 +1,72 @@
+"""The command `exchange`: serve, demo, admin."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import exchange
+from exchange.runner import BAD_SETTINGS, complain, run
+from exchange.settings import Settings, SettingsError, load_settings
+
+app = typer.Typer(
+    help="A complete spot exchange: PostgreSQL and Redis come with it.",
+    no_args_is_help=True,
+    # A traceback that shows local variables would show tokens.
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Host = Annotated[str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")]
+Port = Annotated[
+    int | None, typer.Option(help="Port to listen on; 0 takes any free one.", show_default="8000")
+]
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        help="Where the embedded PostgreSQL and Redis live, and the admin token.",
+        show_default="./exchange-data",
+    ),
+]
+
+
+def main() -> None:
+    """Run the command line."""
+    app(prog_name="exchange")
+
+
+def _show_version(wanted: bool) -> None:  # noqa: FBT001  Typer calls it so.
+    if wanted:
+        typer.echo(f"exchange {exchange.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    *,
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def serve(host: Host = None, port: Port = None, data_dir: DataDir = None) -> None:
+    """Run the exchange until Ctrl-C.
+
+    Without configuration it keeps its own PostgreSQL and Redis in the data directory. Every other
+    setting is a variable EXCHANGE_... of the environment or of a .env file; .env.example has all.
+    """
+    raise typer.Exit(run(_settings(host, port, data_dir)))
+
+
+def _settings(host: str | None, port: int | None, data_dir: Path | None) -> Settings:
+    try:
+        return load_settings(host=host, port=port, data_dir=data_dir)
+    except SettingsError as error:
+        complain(f"bad settings\n{error}")
+        raise typer.Exit(BAD_SETTINGS) from None
