@@ -1,28 +1,16 @@
 """What is recovered is what was in memory when the last batch was committed."""
 
 from collections import defaultdict
-from collections.abc import Iterator
 
 import pytest
 
-from exchange.messages import Trade
-from exchange.orders import OrderState
+from exchange.messages import Outcome, Trade
 from exchange.persistence.recovery import client_order_ids, recover, recover_market
 from exchange.persistence.writer import BatchWriter
-from tests.builders import ALICE, BOB, Line, RandomTrader, batches, set_up
+from tests.builders import ALICE, BOB, buy, sell
+from tests.persistence.line import RandomTrader, trading_line
 
-
-@pytest.fixture
-def writer(database_url: str) -> Iterator[BatchWriter]:
-    writer = BatchWriter(database_url)
-    writer.open()
-    yield writer
-    writer.close()
-
-
-def open_orders(line: Line, market: str) -> list[OrderState]:
-    orders = line.engines[market].book.orders.values()
-    return sorted((order.state() for order in orders), key=lambda order: order.priority)
+HOUSE = ["outside world", "fees", "admin"]
 
 
 def test_a_new_database_recovers_as_an_empty_exchange(database_url: str) -> None:
@@ -30,11 +18,7 @@ def test_a_new_database_recovers_as_an_empty_exchange(database_url: str) -> None
 
     assert recovered.currencies == {}
     assert recovered.markets == {}
-    assert [account.name for account in recovered.accounts.values()] == [
-        "outside world",
-        "fees",
-        "admin",
-    ]
+    assert [account.name for account in recovered.accounts.values()] == HOUSE
     assert recovered.totals == {}
     assert (recovered.next_order_id, recovered.next_account_id) == (1, 4)
 
@@ -43,30 +27,27 @@ def test_a_new_database_recovers_as_an_empty_exchange(database_url: str) -> None
 def test_all_that_the_core_knew_is_recovered(
     database_url: str, writer: BatchWriter, seed: int
 ) -> None:
-    line = Line()
-    set_up(line, writer.write)
+    line = trading_line(writer.write)
     trades: defaultdict[str, list[Trade]] = defaultdict(list)
-    for _ in batches(RandomTrader(line, seed), 1500):
-        for fact, *_ in line.commit(writer.write):
-            trades[getattr(fact, "market", "")].extend(getattr(fact, "trades", ()))
+    for batch in RandomTrader(line, seed).batches(1500):
+        for fact, *_ in batch:
+            if isinstance(fact, Outcome):
+                trades[fact.market].extend(fact.trades)
         line.check()
 
     recovered = recover(database_url, recent_trades=20)
 
     admission = line.admission
     assert recovered.currencies == admission.currencies
-    assert {number: recovered.accounts[number] for number in admission.accounts} == (
-        admission.accounts
-    )
+    assert recovered.accounts.items() >= admission.accounts.items()
     assert recovered.totals == {key: b.total for key, b in admission.ledger.balances.items()}
     assert recovered.order_sequences == dict(line.journal.order_sequences)
     assert recovered.next_account_id == admission.next_account_id
-    assert max(line.admission.orders, default=0) < recovered.next_order_id
-    assert recovered.next_order_id <= admission.next_order_id
+    assert max(admission.orders, default=0) < recovered.next_order_id <= admission.next_order_id
     for symbol, engine in line.engines.items():
         market = recovered.markets[symbol]
         assert market.market == engine.market
-        assert market.orders == open_orders(line, symbol)
+        assert market.orders == line.open_orders(symbol)
         assert market.trades == trades[symbol][-20:]
         assert market.counters.sequence == engine.counters.sequence
         assert market.counters.trade_id == engine.counters.trade_id
@@ -79,13 +60,12 @@ def test_all_that_the_core_knew_is_recovered(
 def test_ids_of_closed_orders_are_streamed_in_chunks(
     database_url: str, writer: BatchWriter
 ) -> None:
-    line = Line()
-    set_up(line, writer.write)
+    line = trading_line(writer.write)
     for number in range(5):
-        line.buy(ALICE, 1, 100, f"closed-{number}")
-    line.buy(ALICE, 1, 99, "open")
-    line.sell(BOB, 5, 100)
-    line.commit(writer.write)
+        line.place(buy(1, at=100, client_order_id=f"closed-{number}"))
+    line.place(buy(1, at=99, client_order_id="open"))
+    line.place(sell(5, at=100, account=BOB))
+    line.commit()
 
     chunks = list(client_order_ids(database_url, chunk=2))
 
