@@ -20,6 +20,7 @@ from exchange.messages import (
     CancelOrders,
     Command,
     Journaled,
+    LevelChange,
     MarketCommand,
     Outcome,
     PlaceOrder,
@@ -30,7 +31,6 @@ from exchange.messages import (
     UpdateMarket,
 )
 from exchange.orders import (
-    Order,
     OrderState,
     OrderType,
     SelfTradePrevention,
@@ -350,5 +350,12 @@ def recovered(line: Line, markets: Sequence[Market]) -> Line:
     for order in sorted(resting, key=lambda order: order.priority):
         copy.orders[order.id] = order
         copy.admission.restore_order(order)
-        copy.engines[order.market].restore(Order(**order._asdict()))
+        copy.engines[order.market].restore(order)
+    for symbol, engine in copy.engines.items():
+        levels = [
+            LevelChange(side, price, quantity)
+            for side in Side
+            for price, quantity in engine.book.depth(side, 1000)
+        ]
+        copy.published[symbol].apply(levels, engine.counters.sequence, engine.counters.time)
     return copy

@@ -16,6 +16,11 @@ from exchange.persistence.migrations import migrate
 _numbers = count(1)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the seeded runs of the core take more seeds."""
+    parser.addoption("--seeds", type=int, default=100, help="how many seeds the random runs take")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark as `storage` what runs against every supported PostgreSQL and Redis."""
     for item in items:
