@@ -108,6 +108,9 @@ class OrderBook:
                 break
             price_atoms = level.price * self._tick_lot_atoms
             while lots > 0 and level.orders:
+                # Before the own orders: what buys not one lot more trades with nobody.
+                if notional is not None and notional < price_atoms:
+                    return Matched(executions, self_trades, False, True)
                 maker = next(iter(level.orders.values()))
                 if maker.account_id == incoming.account_id:
                     prevention = incoming.self_trade_prevention
@@ -120,8 +123,6 @@ class OrderBook:
                 quantity = min(lots, maker.remaining)
                 if notional is not None:
                     quantity = min(quantity, notional // price_atoms)
-                    if quantity == 0:
-                        return Matched(executions, self_trades, False, True)
                     notional -= quantity * price_atoms
                 lots -= quantity
                 self._fill(opposite, level, maker, quantity)
@@ -138,25 +139,37 @@ class OrderBook:
                 side.drop(level.price)
 
     def can_fill(self, incoming: Order, limit: int, lots: int, notional: int | None = None) -> bool:
-        """Say whether `match` would trade all the lots, without changing anything."""
+        """Say whether `match` would trade all that the order asks for, without changing anything.
+
+        All is its quantity, or for an order by quote quantity all that the amount buys.
+        """
         opposite = self.opposite(incoming.side)
         skips_own = incoming.self_trade_prevention is SelfTradePrevention.CANCEL_RESTING
+        wants_lots = incoming.quantity is not None
+        traded = False
         for price in opposite:
             if not opposite.reaches(price, limit):
                 return False
+            price_atoms = price * self._tick_lot_atoms
             for maker in opposite.levels[price].orders.values():
+                if notional is not None and notional < price_atoms:
+                    return traded and not wants_lots
                 if maker.account_id == incoming.account_id:
                     if skips_own:
                         continue
                     return False
                 quantity = min(lots, maker.remaining)
                 if notional is not None:
-                    notional -= quantity * price * self._tick_lot_atoms
-                    if notional < 0:
-                        return False
+                    quantity = min(quantity, notional // price_atoms)
+                    notional -= quantity * price_atoms
                 lots -= quantity
-                if lots == 0:
+                traded = traded or quantity > 0
+                if lots == 0 and wants_lots:
                     return True
+                if notional == 0:
+                    return not wants_lots
+                if lots == 0:
+                    return False
         return False
 
     def depth(self, side: Side, levels: int) -> list[tuple[int, int]]:
