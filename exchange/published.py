@@ -88,7 +88,7 @@ class PublishedBook:
             dearest = price
         atoms = self.market.tick_lot_atoms
         # What the book does not hold now may come while the order is on its way.
-        most = max(cost * CAP_PERCENT // 100, 0) + left * dearest
+        most = cost * CAP_PERCENT // 100 + left * dearest
         return cost * atoms, most * atoms
 
     def sell_need(
@@ -107,10 +107,14 @@ class PublishedBook:
                 break
             there = self.bids.levels[price]
             passed = min(there, skipped // lot_price)
-            skipped -= passed * lot_price
+            # What buys no lot at a level that still has some buys none below it either: an order
+            # trades at the best price or not at all.
+            skipped = skipped - passed * lot_price if passed == there else 0
             taken = min(there - passed, left // lot_price)
             left -= taken * lot_price
             lots += taken
+            if passed + taken < there:
+                break
         most = min(-(-lots * CAP_PERCENT // 100), MAX_UNITS)
         return lots * self.market.lot_atoms, most * self.market.lot_atoms
 
