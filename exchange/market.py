@@ -169,6 +169,11 @@ def make_market(
     if rest or not tick_lot_atoms:
         message = f"times lot_size must be a whole number of the smallest unit of {quote.symbol}"
         raise MarketError("tick_size", message, format_scaled(1, quote.scale))
+    if base.symbol == quote.symbol:
+        raise MarketError("quote", "must be another currency than base", base.symbol)
+    if min_quantity < 1:
+        limit = format_scaled(lot, quantity_scale)
+        raise MarketError("min_quantity", "must be at least one lot", limit)
     if max_quantity < min_quantity:
         raise MarketError("max_quantity", "must not be below min_quantity", str(min_quantity))
     return Market(
