@@ -4,7 +4,7 @@ The rules of the accounts actor, as plain calls: `admit` takes a command and say
 `settle` takes a committed fact and applies what it means for balances and open orders.
 """
 
-from collections import defaultdict
+from collections import OrderedDict, defaultdict
 from typing import NamedTuple, assert_never
 
 from exchange.amounts import format_scaled
@@ -45,6 +45,11 @@ from exchange.messages import (
 from exchange.orders import OrderState, Side
 from exchange.rejects import Reject, Rejection
 from exchange.settlement import transfer_postings
+
+
+RECENT_REFERENCES = 10_000
+"""References of committed transfers to remember: more than can be on their way at a time, so that
+a retry that asked storage just before the commit is not carried out a second time."""
 
 
 class ToMarket(NamedTuple):
@@ -106,6 +111,7 @@ class Admission:
         self._max_open_orders = max_open_orders
         self._by_account: defaultdict[tuple[int, str], dict[int, None]] = defaultdict(dict)
         self._references: set[tuple[int, str]] = set()
+        self._recent_references: OrderedDict[tuple[int, str], None] = OrderedDict()
         self._unsettled_symbols: set[str] = set()
 
     # --- Commands --------------------------------------------------------------------------------
@@ -274,7 +280,8 @@ class Admission:
     def transfer(self, command: Transfer) -> Admitted:
         """Lock a withdrawal's amount; a deposit waits for nothing but storage.
 
-        The front door has asked storage for the reference; here only those on their way are known.
+        The front door has asked storage for the reference; here those on their way are known, and
+        those committed since it asked.
         """
         account = self.accounts.get(command.account_id)
         currency = self.currencies.get(command.currency)
@@ -283,7 +290,7 @@ class Admission:
         if currency is None:
             return _refuse(command, Reject.CURRENCY_NOT_FOUND, "currency", None, command.currency)
         key = (command.account_id, command.reference)
-        if key in self._references:
+        if key in self._references or key in self._recent_references:
             return _refuse(command, Reject.REFERENCE_CONFLICT, "reference", None, command.reference)
         unlocks: tuple[Unlock, ...] = ()
         if command.amount < 0:
@@ -349,9 +356,10 @@ class Admission:
             self._unsettled_symbols.add(symbol)
         elif known is None:
             return _refuse(command, Reject.CURRENCY_NOT_FOUND, "symbol", None, symbol)
-        return ToJournal(
-            CurrencySaved(command.request_id, command.time, command.currency, command.audit)
-        )
+        currency = command.currency
+        if known is not None:
+            currency = currency._replace(scale=known.scale)
+        return ToJournal(CurrencySaved(command.request_id, command.time, currency, command.audit))
 
     def create_market(self, command: CreateMarket) -> Admitted:
         """Open a market: its symbol, with and without separator, must be new."""
@@ -374,7 +382,7 @@ class Admission:
             case Outcome():
                 return self._settle_outcome(fact, journaled.order_sequences)
             case TransferMade():
-                self._references.discard((fact.account_id, fact.reference))
+                self._settle_reference((fact.account_id, fact.reference))
                 self.ledger.unlock(fact.unlocks)
                 self.ledger.post(fact.postings)
                 balance = self.ledger.state(fact.account_id, fact.currency)
@@ -392,6 +400,12 @@ class Admission:
             case _:
                 assert_never(fact)
         return [Settled(fact)]
+
+    def _settle_reference(self, key: tuple[int, str]) -> None:
+        self._references.discard(key)
+        self._recent_references[key] = None
+        if len(self._recent_references) > RECENT_REFERENCES:
+            self._recent_references.popitem(last=False)
 
     def _settle_outcome(self, outcome: Outcome, order_sequences: tuple[int, ...]) -> list[Answer]:
         ledger = self.ledger
