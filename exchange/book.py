@@ -160,10 +160,11 @@ class OrderBook:
                     return False
                 quantity = min(lots, maker.remaining)
                 if notional is not None:
-                    quantity = min(quantity, notional // price_atoms)
+                    if notional < quantity * price_atoms:
+                        return not wants_lots
                     notional -= quantity * price_atoms
                 lots -= quantity
-                traded = traded or quantity > 0
+                traded = True
                 if lots == 0 and wants_lots:
                     return True
                 if notional == 0:
