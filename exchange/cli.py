@@ -1,11 +1,14 @@
 """The command `exchange`: serve, demo, admin."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 import exchange
+from exchange import administration
+from exchange.demo.company import company
 from exchange.runner import BAD_SETTINGS, complain, run
 from exchange.settings import Settings, SettingsError, load_settings
 
@@ -16,6 +19,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+app.add_typer(administration.app, name="admin")
 
 Host = Annotated[str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")]
 Port = Annotated[
@@ -32,7 +37,15 @@ DataDir = Annotated[
 
 def main() -> None:
     """Run the command line."""
-    app(prog_name="exchange")
+    app(_arguments(sys.argv[1:]), prog_name="exchange")
+
+
+def _arguments(given: list[str]) -> list[str]:
+    """Let `--json` stand anywhere in an admin's command, most naturally at its end."""
+    if given[:1] == ["admin"] and administration.JSON_OPTION in given:
+        rest = [word for word in given[1:] if word != administration.JSON_OPTION]
+        return ["admin", administration.JSON_OPTION, *rest]
+    return given
 
 
 def _show_version(wanted: bool) -> None:  # noqa: FBT001  Typer calls it so.
@@ -62,6 +75,26 @@ def serve(host: Host = None, port: Port = None, data_dir: DataDir = None) -> Non
     setting is a variable EXCHANGE_... of the environment or of a .env file; .env.example has all.
     """
     raise typer.Exit(run(_settings(host, port, data_dir)))
+
+
+@app.command()
+def demo(
+    *,
+    host: Host = None,
+    port: Port = None,
+    data_dir: DataDir = None,
+    seed: Annotated[int, typer.Option(help="Makes the bots' prices and choices reproducible.")] = 1,
+    bots: Annotated[
+        bool, typer.Option("--bots/--no-bots", help="Whether bots keep the markets moving.")
+    ] = True,
+) -> None:
+    """Run the exchange with three markets, two funded accounts and bots that trade.
+
+    Prints the accounts' tokens and a first order to paste. A second start goes on where the first
+    one ended.
+    """
+    settings = _settings(host, port, data_dir)
+    raise typer.Exit(run(settings, company(settings, seed=seed, bots=bots)))
 
 
 def _settings(host: str | None, port: int | None, data_dir: Path | None) -> Settings:

@@ -1,6 +1,7 @@
 """A client of the exchange's HTTP API: one call, one answer, and an exception for every no."""
 
 import asyncio
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self, TypeAlias
 from urllib.parse import quote
@@ -10,6 +11,9 @@ import orjson
 
 Json: TypeAlias = dict[str, Any]
 """What the exchange answers; docs and schemas are the server's OpenAPI document."""
+
+Query: TypeAlias = Mapping[str, object]
+"""Parameters of a query; one that is `None` is left out."""
 
 BASE_PATH = "/api/v1"
 PAUSE_SECONDS = 0.2
@@ -75,10 +79,10 @@ class Client:
         path: str,
         body: Json | None = None,
         *,
+        query: Query | None = None,
         attempts: int = 1,
-        **query: object,
     ) -> Json:
-        """Call the API and return what it answers; a query parameter of `None` is left out.
+        """Call the API and return what it answers.
 
         More than one attempt is only for what may be repeated: reads, cancels, transfers and
         orders with a client order id. They are made while the exchange says "not now" or nothing.
@@ -96,30 +100,34 @@ class Client:
         return await self._call(method, path, body, query)
 
     async def items(
-        self, path: str, *, most: int | None = None, attempts: int = 1, **query: object
+        self,
+        path: str,
+        *,
+        query: Query | None = None,
+        most: int | None = None,
+        attempts: int = 1,
     ) -> list[Json]:
         """Return a list of the API, all pages of it or the first `most` items."""
         found: list[Json] = []
         cursor: str | None = None
         while True:
             limit = PAGE if most is None else min(PAGE, most - len(found))
-            page = await self.call(
-                "GET", path, attempts=attempts, limit=limit, cursor=cursor, **query
-            )
+            page_query = {**(query or {}), "limit": limit, "cursor": cursor}
+            page = await self.call("GET", path, query=page_query, attempts=attempts)
             found += page["items"]
             cursor = page["next_cursor"]
             if cursor is None or (most is not None and len(found) >= most):
                 return found
 
-    async def _call(
-        self, method: str, path: str, body: Json | None, query: dict[str, object]
-    ) -> Json:
+    async def _call(self, method: str, path: str, body: Json | None, query: Query | None) -> Json:
         assert self._session is not None, "used inside `async with`"
         try:
             async with self._session.request(
                 method,
                 self._url + path,
-                params={name: str(value) for name, value in query.items() if value is not None},
+                params={
+                    name: str(value) for name, value in (query or {}).items() if value is not None
+                },
                 data=None if body is None else orjson.dumps(body),
                 headers={} if body is None else {"Content-Type": "application/json"},
                 allow_redirects=False,
