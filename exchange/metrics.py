@@ -1,0 +1,175 @@
+"""What operators measure: Prometheus metrics, and which parts are well.
+
+Every method may be called from any thread: the library's metrics hold their own locks, and the
+states are set in one step. All are called once per batch or per request, never per order.
+"""
+
+from collections import Counter as Tally
+from collections.abc import Callable, Sequence
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from exchange.messages import Answer, Outcome, Refused, Settled
+
+SECONDS = (
+    0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10
+)  # fmt: skip
+SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
+
+
+class Metrics:
+    """The metrics of one exchange, in a registry of their own."""
+
+    def __init__(self) -> None:
+        """Start all at zero, with every part well."""
+        self._registry = registry = CollectorRegistry()
+        self._stages = Histogram(
+            "exchange_stage_seconds",
+            "Seconds that a batch spends in a stage: queue, admit, match, commit, settle, deliver.",
+            ["stage"],
+            buckets=SECONDS,
+            registry=registry,
+        )
+        self._batch = Histogram(
+            "exchange_commit_batch_facts",
+            "Facts committed in one transaction.",
+            buckets=SIZES,
+            registry=registry,
+        )
+        self._commands = Counter(
+            "exchange_commands", "Commands answered, by result.", ["result"], registry=registry
+        )
+        self._orders = Counter(
+            "exchange_orders", "Orders placed, by status.", ["status"], registry=registry
+        )
+        self._trades = Counter("exchange_trades", "Trades.", ["market"], registry=registry)
+        self._http = Counter(
+            "exchange_http_requests",
+            "HTTP requests answered.",
+            ["method", "route", "status"],
+            registry=registry,
+        )
+        self._http_seconds = Histogram(
+            "exchange_http_request_seconds",
+            "Seconds from a request's headers to its answer.",
+            buckets=SECONDS,
+            registry=registry,
+        )
+        self._connections = Gauge(
+            "exchange_http_connections", "Open connections.", registry=registry
+        )
+        self.refused_connections = Counter(
+            "exchange_http_connections_refused",
+            "Connections refused because too many were open.",
+            registry=registry,
+        )
+        self.websockets = Gauge(
+            "exchange_websocket_connections", "Open WebSockets.", registry=registry
+        )
+        self._in_flight = Gauge(
+            "exchange_commands_in_flight", "Commands waiting for answers.", registry=registry
+        )
+        self._oldest = Gauge(
+            "exchange_oldest_command_seconds",
+            "Age of the command that has waited longest for its commit.",
+            registry=registry,
+        )
+        self._up = Gauge(
+            "exchange_part_up", "1 while a part can be reached.", ["part"], registry=registry
+        )
+        self._halted = Gauge(
+            "exchange_market_halted",
+            "1 while a failure halts the market.",
+            ["market"],
+            registry=registry,
+        )
+        # labels() takes a lock and a dictionary of its own each time: keep what it gave.
+        self._stage_children: dict[str, Histogram] = {}
+        self._http_children: dict[tuple[str, str, int], Counter] = {}
+        self.database_up = True
+        self.redis_up = True
+        self.halted: frozenset[str] = frozenset()
+        """Markets that a failure has stopped."""
+        self.database_available(True)
+        self.redis_available(True)
+
+    def observe_stage(self, stage: str, seconds: float) -> None:
+        """Note how long a batch spent in a stage."""
+        child = self._stage_children.get(stage)
+        if child is None:
+            child = self._stage_children[stage] = self._stages.labels(stage)
+        child.observe(seconds)
+
+    def observe_batch(self, facts: int) -> None:
+        """Note how many facts a transaction committed."""
+        self._batch.observe(facts)
+
+    def count_answers(self, answers: Sequence[Answer]) -> None:
+        """Count what a delivered batch of answers says; a listener of the bridge."""
+        results: Tally[str] = Tally()
+        orders: Tally[str] = Tally()
+        trades: Tally[str] = Tally()
+        for answer in answers:
+            if isinstance(answer, Settled):
+                fact = answer.fact
+                if isinstance(fact, Outcome):
+                    results["done" if fact.rejection is None else fact.rejection.reject] += 1
+                    if fact.placed:
+                        orders[fact.orders[0].status] += 1
+                    if fact.trades:
+                        trades[fact.market] += len(fact.trades)
+                else:
+                    results["done"] += 1
+            elif isinstance(answer, Refused):
+                results[answer.rejection.reject] += 1
+        for counter, tally in (
+            (self._commands, results),
+            (self._orders, orders),
+            (self._trades, trades),
+        ):
+            for label, count in tally.items():
+                counter.labels(label).inc(count)
+
+    def count_request(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count an answered HTTP request; `route` is its pattern, so that labels stay few."""
+        key = method, route, status
+        child = self._http_children.get(key)
+        if child is None:
+            child = self._http_children[key] = self._http.labels(method, route, str(status))
+        child.inc()
+        self._http_seconds.observe(seconds)
+
+    def watch(
+        self,
+        *,
+        in_flight: Callable[[], float] | None = None,
+        oldest_seconds: Callable[[], float] | None = None,
+        connections: Callable[[], float] | None = None,
+    ) -> None:
+        """Read these numbers whenever the metrics are asked for."""
+        for gauge, read in (
+            (self._in_flight, in_flight),
+            (self._oldest, oldest_seconds),
+            (self._connections, connections),
+        ):
+            if read is not None:
+                gauge.set_function(read)
+
+    def database_available(self, available: bool) -> None:  # noqa: FBT001  A plain callable.
+        """Note whether PostgreSQL takes writes."""
+        self.database_up = available
+        self._up.labels("database").set(available)
+
+    def redis_available(self, available: bool) -> None:  # noqa: FBT001  A plain callable.
+        """Note whether Redis takes snapshots."""
+        self.redis_up = available
+        self._up.labels("redis").set(available)
+
+    def market_halted(self, market: str, halted: bool) -> None:  # noqa: FBT001  A plain callable.
+        """Note that a failure stopped a market, or that it trades again."""
+        self._halted.labels(market).set(halted)
+        self.halted = self.halted | {market} if halted else self.halted - {market}
+
+    def render(self) -> bytes:
+        """Return all metrics in Prometheus' text format."""
+        return generate_latest(self._registry)
