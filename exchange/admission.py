@@ -46,7 +46,6 @@ from exchange.orders import OrderState, Side
 from exchange.rejects import Reject, Rejection
 from exchange.settlement import transfer_postings
 
-
 RECENT_REFERENCES = 10_000
 """References of committed transfers to remember: more than can be on their way at a time, so that
 a retry that asked storage just before the commit is not carried out a second time."""

@@ -20,7 +20,7 @@ class MarketState(StrEnum):
 
 
 class Market(NamedTuple):
-    """One market's rules. One tick times one lot is a whole number of quote atoms: trades are exact.
+    """One market's rules. One tick times one lot is whole quote atoms, so that trades are exact.
 
     `tick` and `lot` are whole numbers of 10 ** -price_scale and 10 ** -quantity_scale; limits are
     in ticks, lots and quote atoms; rates in 10 ** -8. `None` means no limit.

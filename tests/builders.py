@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import count
 
-from exchange.admission import Admission, Admitted, ToJournal, ToMarket
+from exchange.admission import Admission, Admitted, ToJournal, ToMarket, Waits
 from exchange.currency import Currency
 from exchange.engine import MatchingEngine
 from exchange.journal import Journal
@@ -19,7 +19,9 @@ from exchange.messages import (
     CancelOrder,
     CancelOrders,
     Command,
+    Doubtful,
     Journaled,
+    Known,
     LevelChange,
     MarketCommand,
     Outcome,
@@ -174,8 +176,8 @@ class Line:
                 for account in range(4, 10)
                 for currency in ("BTC", "ETH", "USDT")
             }
-        for (account, currency), amount in funds.items():
-            self.send(transfer(amount, account=account, currency=currency))
+        for (account, symbol), amount in funds.items():
+            self.send(transfer(amount, account=account, currency=symbol))
 
     def send(self, command: Command) -> Answer:
         """Let a command run to its end and return what it was answered."""
@@ -233,10 +235,10 @@ class Line:
                 self.inboxes[market].append(passed)
             case ToJournal(fact):
                 self.facts.append(self.journal.number(fact))
-            case Refused():
+            case Refused() | Known() | Doubtful():
                 self.answers.append(admitted)
-            case _ if hasattr(admitted, "request_id"):
-                self.answers.append(admitted)
+            case Waits():
+                pass  # The order that is on its way answers it.
         self.check()
         return admitted
 

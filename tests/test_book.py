@@ -167,7 +167,9 @@ def _place(random: Random, number: int, book: OrderBook, model: NaiveBook) -> No
     assert found == expected
     assert crosses or not (found[0] or found[1])
     filled = sum(quantity for _, quantity in found[0])
-    cost = sum((execution.maker.price or 0) * execution.quantity for execution in matched.executions)
+    cost = sum(
+        (execution.maker.price or 0) * execution.quantity for execution in matched.executions
+    )
     used_up = cost * ATOMS == notional or (matched.spent and filled > 0)
     assert fills is (used_up if by_quote else filled == lots)
     if notional is None and filled < lots and not matched.stopped_by_self_trade:

@@ -52,7 +52,9 @@ def test_money_order_and_sequence_hold_whatever_happens(seed: int) -> None:
     copy.check()
     for symbol, engine in line.engines.items():
         orders = [order.state() for order in engine.book.orders.values()]
-        assert sorted(orders) == sorted(o.state() for o in copy.engines[symbol].book.orders.values())
+        assert sorted(orders) == sorted(
+            o.state() for o in copy.engines[symbol].book.orders.values()
+        )
     _end(line)
 
 
@@ -105,7 +107,7 @@ def _command(random: Random, line: Line) -> Command:
     return kind(random, line)._replace(time=random.randrange(1000))
 
 
-def _order(random: Random, line: Line) -> Command:
+def _order(random: Random, _line: Line) -> Command:
     side = random.choice((buy, sell))
     symbol = random.choice([market.symbol for market in MARKETS])
     client_order_id = random.choice((None, None, f"c{random.randrange(60)}"))
@@ -183,7 +185,7 @@ def _update(random: Random, line: Line) -> Command:
     return update(random.choice(list(line.engines)), **changes)
 
 
-def _transfer(random: Random, line: Line) -> Command:
+def _transfer(random: Random, _line: Line) -> Command:
     return transfer(
         random.choice((-100, -5000, 1, 7000)),
         account=random.choice(ACCOUNTS),
