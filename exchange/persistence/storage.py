@@ -1,0 +1,75 @@
+"""Storage as one part: the servers, the one writer, and what was committed before."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+
+from exchange.messages import Journaled
+from exchange.persistence.connections import connect
+from exchange.persistence.embedded import EmbeddedServers
+from exchange.persistence.errors import StorageUnavailable
+from exchange.persistence.migrations import migrate
+from exchange.persistence.recovery import Recovered, client_order_ids, recover
+from exchange.persistence.safety import check_server
+from exchange.persistence.server_process import EmbeddedServersError
+from exchange.persistence.writer import BatchWriter
+from exchange.settings import Settings
+
+
+class Storage:
+    """Opens PostgreSQL and names Redis: the embedded ones, unless the settings name others."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Take the settings; nothing happens yet."""
+        self.database_url = settings.database_url or ""
+        self.redis_url = settings.redis_url or ""
+        self._settings = settings
+        self._embedded: EmbeddedServers | None = None
+        self._writer: BatchWriter | None = None
+
+    def open(self) -> Recovered:
+        """Start or reach the servers, migrate, become the only writer, and read what is there.
+
+        Raises `EmbeddedServersError`, `StorageUnavailable`, `AlreadyServed`, `UnsafeServerError` or
+        `NewerSchemaError`; close() afterwards in any case.
+        """
+        if not (self.database_url and self.redis_url):
+            self._embedded = EmbeddedServers(self._settings.data_dir)
+            self._embedded.start()
+            self.database_url = self.database_url or self._embedded.database_url
+            self.redis_url = self.redis_url or self._embedded.redis_url
+        with connect(self.database_url, "start", statement_seconds=None) as connection:
+            check_server(connection)
+        migrate(self.database_url)
+        # First the only writer, then the reading: nobody can write in between.
+        self._writer = BatchWriter(self.database_url)
+        self._writer.open()
+        return recover(self.database_url, recent_trades=self._settings.recent_trades_kept)
+
+    def write(self, batch: Sequence[Journaled]) -> None:
+        """Write a batch as `BatchWriter.write` does; belongs to the persistence actor's thread."""
+        assert self._writer is not None, "storage is opened before it is written to"
+        try:
+            self._writer.write(batch)
+        except StorageUnavailable:
+            self._revive()
+            raise
+
+    def _revive(self) -> None:
+        """Start an embedded server again that has died; another's servers are another's business.
+
+        What fails here shows as the next attempt's failure, which is what the caller waits for.
+        """
+        if self._embedded is not None:
+            with suppress(EmbeddedServersError):
+                self._embedded.ensure_running()
+
+    def used_client_order_ids(self) -> Iterator[list[tuple[int, str]]]:
+        """Yield the ids of orders that ended before this start, a chunk at a time."""
+        return client_order_ids(self.database_url)
+
+    def close(self) -> None:
+        """Let go of the database and stop the embedded servers."""
+        if self._writer is not None:
+            self._writer.close()
+        if self._embedded is not None:
+            self._embedded.stop()
