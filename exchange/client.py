@@ -18,7 +18,7 @@ Query: TypeAlias = Mapping[str, object]
 BASE_PATH = "/api/v1"
 PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 5.0
-PAGE = 1000
+LARGEST_PAGE = 1000
 PASSING = frozenset({429, 503, 504})
 """Statuses that say "not now": the same request may succeed in a moment."""
 
@@ -111,7 +111,8 @@ class Client:
         found: list[Json] = []
         cursor: str | None = None
         while True:
-            limit = PAGE if most is None else min(PAGE, most - len(found))
+            # Short lists take no limit; long ones answer with their usual page and a cursor.
+            limit = None if most is None else min(LARGEST_PAGE, most - len(found))
             page_query = {**(query or {}), "limit": limit, "cursor": cursor}
             page = await self.call("GET", path, query=page_query, attempts=attempts)
             found += page["items"]

@@ -11,6 +11,7 @@ import typer
 import uvloop
 
 from exchange.client import ClientError
+from exchange.logs import configure_logs
 from exchange.settings import Settings
 from exchange.system import ADMIN_TOKEN_FILE, StartError, System
 
@@ -30,6 +31,7 @@ def alone(_system: System) -> AbstractAsyncContextManager[None]:
 
 def run(settings: Settings, company: Company = alone) -> int:
     """Serve until SIGINT, SIGTERM or a failure; return the exit code."""
+    configure_logs(settings)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         loop = runner.get_loop()
         stop = asyncio.Event()

@@ -130,8 +130,8 @@ class Maker:
             "side": quote.side,
             "type": "limit",
             "post_only": True,
-            "price": str(self._market.tick_size * quote.price),
-            "quantity": str(self._market.lot_size * quote.quantity),
+            "price": f"{self._market.tick_size * quote.price:f}",
+            "quantity": f"{self._market.lot_size * quote.quantity:f}",
             # Makes a retry safe: the same id never places a second order.
             "client_order_id": f"{self._run}-{self._orders}",
         }

@@ -44,6 +44,6 @@ class Taker:
             "market": self._market.symbol,
             "side": "buy" if self._random.random() < chance_to_buy else "sell",
             "type": "market",
-            "quantity": str(self._market.lot_size * ceil(usual * part)),
+            "quantity": f"{self._market.lot_size * ceil(usual * part):f}",
             "client_order_id": f"{self._run}-{self._orders}",
         }
