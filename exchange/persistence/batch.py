@@ -82,6 +82,7 @@ class Batch:
             self._add_audit(outcome.time, outcome.audit)
         if outcome.changed is not None:
             self.markets[outcome.market] = outcome.changed
+            self._count(outcome)
         if not outcome.orders:
             assert not outcome.trades + outcome.postings + outcome.levels, "nobody's change"
             return

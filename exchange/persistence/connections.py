@@ -1,5 +1,9 @@
 """How connections to PostgreSQL are made: every wait bounded, whole numbers as `int`."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 import psycopg
 from psycopg import AsyncConnection, Connection
 from psycopg.abc import AdaptContext, Buffer
@@ -26,7 +30,7 @@ _SET_SESSION = """
         set_config('synchronous_commit', 'on', false),
         set_config('default_transaction_isolation', 'read committed', false),
         set_config('statement_timeout', %(statement_timeout)s, false),
-        set_config('lock_timeout', %(statement_timeout)s, false),
+        set_config('lock_timeout', %(lock_timeout)s, false),
         set_config('idle_in_transaction_session_timeout', '60s', false),
         set_config('jit', 'off', false)
 """
@@ -53,9 +57,10 @@ def connect(
     return connection
 
 
-def make_pool(
-    database_url: str, size: int, *, statement_seconds: float = 5
-) -> AsyncConnectionPool[AsyncConnection[TupleRow]]:
+Pool = AsyncConnectionPool[AsyncConnection[TupleRow]]
+
+
+def make_pool(database_url: str, size: int, *, statement_seconds: float = 5) -> Pool:
     """Return a pool for reads, not open yet."""
 
     async def configure(connection: AsyncConnection[TupleRow]) -> None:
@@ -74,6 +79,19 @@ def make_pool(
     )
 
 
+@asynccontextmanager
+async def borrow(pool: Pool, seconds: float) -> AsyncIterator[AsyncConnection[TupleRow]]:
+    """Lend a connection for at most so many seconds, the wait for it included.
+
+    Raises `StorageUnavailable` when they are over, or when PostgreSQL is not there.
+    """
+    try:
+        async with asyncio.timeout(seconds), pool.connection(seconds) as connection:
+            yield connection
+    except (psycopg.OperationalError, TimeoutError) as error:
+        raise StorageUnavailable(str(error) or "no answer in time") from error
+
+
 def _address(database_url: str, name: str) -> str:
     return make_conninfo(database_url, application_name=f"exchange {name}", **_NETWORK)
 
@@ -86,4 +104,5 @@ def _read_whole_numbers(context: AdaptContext) -> None:
 
 def _session(statement_seconds: float | None) -> dict[str, str]:
     milliseconds = 0 if statement_seconds is None else round(statement_seconds * 1000)
-    return {"statement_timeout": str(milliseconds)}
+    # A wait for a lock ends first, so that the error says what was waited for.
+    return {"statement_timeout": str(milliseconds), "lock_timeout": str(milliseconds // 2)}

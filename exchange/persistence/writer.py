@@ -5,6 +5,8 @@ its transaction. So after a lost link the writer looks at the position instead o
 server that lost the database to another (the epoch has changed) can write nothing more.
 """
 
+# ruff: noqa: S608  Statements are put together from names of ours, never from values.
+
 from collections.abc import Iterable, Sequence
 
 import psycopg
@@ -91,7 +93,7 @@ _SAVE_MARKET = f"""
         min_quantity = EXCLUDED.min_quantity, max_quantity = EXCLUDED.max_quantity,
         min_notional = EXCLUDED.min_notional, price_band = EXCLUDED.price_band,
         maker_fee = EXCLUDED.maker_fee, taker_fee = EXCLUDED.taker_fee, state = EXCLUDED.state
-"""  # noqa: S608  Names of columns.
+"""
 
 
 class BatchWriter:
