@@ -15,6 +15,8 @@ from exchange.settings import Settings, SettingsError, load_settings
 app = typer.Typer(
     help="A complete spot exchange: PostgreSQL and Redis come with it.",
     no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
     # A traceback that shows local variables would show tokens.
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
