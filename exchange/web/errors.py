@@ -135,6 +135,7 @@ class Problem(Exception):  # noqa: N818  It is what RFC 9457 calls it.
         super().__init__(code)
         self.code = code
         self.status = kind.status
+        self.title = kind.title
         self.field = field
         self.limit = _shown(limit)
         self.value = _shown(value)
@@ -155,11 +156,10 @@ class Problem(Exception):  # noqa: N818  It is what RFC 9457 calls it.
 
     def body(self) -> Json:
         """Return the problem as RFC 9457 has it, ready for JSON."""
-        kind = CODES[self.code]
         body: Json = {
             "type": f"/docs/errors#{self.code}",
-            "title": kind.title,
-            "status": kind.status,
+            "title": self.title,
+            "status": self.status,
             "detail": self.detail,
             "code": self.code,
         }
@@ -177,7 +177,9 @@ def problem_from(rejection: Rejection) -> Problem:
 def _shown(value: object) -> object:
     """Keep what JSON can show of a value that may come from the client."""
     match value:
-        case None | bool() | int() | float():
+        case None | bool() | float():
+            return value
+        case int() if abs(value) < 2**63:  # JSON writers stop at 64 bits.
             return value
         case str():
             return _printable(value)[:LONGEST_VALUE]

@@ -5,7 +5,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from exchange.web.errors import Problem
+from exchange.web.errors import LONGEST_VALUE, Problem
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -49,7 +49,8 @@ def _sentence(field: str | None, error: ErrorDetails) -> str:
         return f"{subject} must be a JSON object."
     if kind == "string_type" and isinstance(value, int | float) and not isinstance(value, bool):
         return f'{subject} must be a JSON string such as "0.10", not a number.'
-    rule = error["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    if rule == error["msg"]:
-        return f"{subject}: {rule}."
-    return f"{subject} {rule.replace('should', 'must', 1)}."
+    rule = error["msg"].removeprefix("Value error, ")
+    for said in ("Input should ", "String should "):
+        rule = rule.replace(said, "must ", 1)
+    told = f", not {str(value)[:LONGEST_VALUE]!r}" if isinstance(value, str | int | float) else ""
+    return f"{subject} {rule}{told}."

@@ -1,0 +1,116 @@
+"""Answers requests: finds the route, has the request checked, calls the handler, says it."""
+
+from collections.abc import Awaitable, Callable, Iterable
+from secrets import token_hex
+from time import monotonic
+from typing import NamedTuple, TypeAlias
+
+import orjson
+from aiohttp import web
+
+from exchange.web.bridge import BusyError, OutcomeUnknownError
+from exchange.web.connections import SERVER_NAME, problem_response
+from exchange.web.errors import Problem
+from exchange.web.matching import Paths
+from exchange.web.routing import Context, Route
+from exchange.web.visit import Visit
+
+RETRY_SECONDS = 1
+UNMATCHED = "unmatched"
+
+JSON_HEADERS = {
+    "Content-Type": "application/json",
+    "Server": SERVER_NAME,
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+}
+
+PageHandler: TypeAlias = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+
+class Page(NamedTuple):
+    """What is no call of the API: documentation, metrics, the WebSocket, files."""
+
+    path: str
+    handler: PageHandler
+    method: str = "GET"
+
+
+class Application:
+    """Answers HTTP requests from the route table; one object, called for every request."""
+
+    def __init__(
+        self, context: Context, routes: Iterable[Route], pages: Iterable[Page] = ()
+    ) -> None:
+        """Take the table; a path may stand in it once per method."""
+        self._context = context
+        entries: list[tuple[str, str, Route | Page]] = [(r.method, r.path, r) for r in routes]
+        entries += [(page.method, page.path, page) for page in pages]
+        self._paths: Paths[Route | Page] = Paths(entries)
+
+    async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request; whatever goes wrong becomes a problem."""
+        context = self._context
+        visit = Visit(context, request, monotonic())
+        entry: Route | Page | None = None
+        response: web.StreamResponse
+        try:
+            target, _, query = request.raw_path.partition("?")
+            if not target.startswith("/"):
+                target = request.rel_url.raw_path  # A proxy's form: http://host/path.
+            methods, variables = self._paths.find(target)
+            entry = _choose(methods, request.method)
+            if isinstance(entry, Page):
+                visit.limit_address()
+                response = await entry.handler(request)
+            else:
+                call = await visit.call(entry, variables, query)
+                response = _json(*await entry.handler(call))
+        except Exception as error:  # noqa: BLE001  The one place that nothing gets past.
+            response = _refuse(request, explain(error, context))
+        if visit.allowance is not None and not response.prepared:
+            response.headers.update(visit.allowance.headers())
+        method, path = (UNMATCHED, UNMATCHED) if entry is None else (entry.method, entry.path)
+        seconds = monotonic() - visit.now
+        context.metrics.count_request(method, path, response.status, seconds)
+        return response
+
+
+def explain(error: Exception, context: Context) -> Problem:
+    """Return any failure as a problem; what is a bug is logged here, once, and not told."""
+    match error:
+        case Problem():
+            return error
+        case BusyError():
+            return Problem("exchange_busy", retry_after=RETRY_SECONDS)
+        case OutcomeUnknownError():
+            return Problem("outcome_unknown")
+    if isinstance(error, context.unavailable):
+        return Problem("storage_unavailable", retry_after=RETRY_SECONDS)
+    number = token_hex(8)
+    context.log.error("request failed", failure=number, exc_info=error)
+    return Problem("internal", f"Something broke on our side; it has been logged as {number}.")
+
+
+def _choose(methods: dict[str, Route | Page], method: str) -> Route | Page:
+    # aiohttp leaves the body out of an answer to HEAD.
+    entry = methods.get("GET" if method == "HEAD" else method)
+    if entry is None:
+        allowed = sorted(methods.keys() | ({"HEAD"} if "GET" in methods else set()))
+        raise Problem("method_not_allowed", limit=", ".join(allowed), value=method)
+    return entry
+
+
+def _json(status: int, body: object) -> web.Response:
+    encoded = body if isinstance(body, bytes) else orjson.dumps(body)
+    return web.Response(status=status, body=encoded, headers=JSON_HEADERS)
+
+
+def _refuse(request: web.BaseRequest, problem: Problem) -> web.Response:
+    response = problem_response(problem)
+    if problem.code == "request_timeout":
+        response.force_close()
+    if request.writer.output_size:
+        # An answer was begun already; a second one in its midst would read as part of it.
+        request.protocol.force_close()
+    return response

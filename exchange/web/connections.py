@@ -1,0 +1,174 @@
+"""Connections with limits: how many, from where, and how long a request's headers may take."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+
+import orjson
+from aiohttp import web
+from prometheus_client import Counter as Metric
+
+from exchange.settings import Settings
+from exchange.web.errors import Problem
+from exchange.web.ratelimit import site
+
+MAX_LINE_BYTES = 8190
+MAX_HEADERS = 64
+LINGERING_SECONDS = 1.0
+"""How long the rest of a refused body is read and dropped, so that the answer is not lost."""
+
+PROBLEM_TYPE = "application/problem+json"
+SERVER_NAME = "exchange"
+
+
+class Connections(web.Server):
+    """Every open connection; makes the protocol of each, and counts them per address."""
+
+    def __init__(
+        self,
+        handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
+        settings: Settings,
+        refused: Metric,
+    ) -> None:
+        """Serve `handler`; `refused` counts the connections that were one too many."""
+        super().__init__(handler)
+        self.settings = settings
+        self.refused = refused
+        self.open = 0
+        self.per_site: Counter[str | int] = Counter()
+
+    def __call__(self) -> web.RequestHandler:
+        """Return the protocol of a new connection."""
+        return Connection(self)
+
+    def enter(self, client: str | int) -> bool:
+        """Count a connection in, unless there are too many."""
+        settings = self.settings
+        if (
+            self.open >= settings.max_connections
+            or self.per_site[client] >= settings.max_connections_per_address
+        ):
+            self.refused.inc()
+            return False
+        self.open += 1
+        self.per_site[client] += 1
+        return True
+
+    def leave(self, client: str | int) -> None:
+        """Count a connection out."""
+        self.open -= 1
+        self.per_site[client] -= 1
+        if not self.per_site[client]:
+            del self.per_site[client]
+
+
+class Connection(web.RequestHandler):
+    """One connection. aiohttp bounds a header's size, but not the time that it may take."""
+
+    __slots__ = ("_client", "_connections", "_header_timer")
+
+    def __init__(self, connections: Connections) -> None:
+        """Take the limits from the settings."""
+        settings = connections.settings
+        super().__init__(
+            connections,
+            loop=asyncio.get_running_loop(),
+            keepalive_timeout=settings.keepalive_seconds,
+            access_log=None,  # type: ignore[arg-type]  # What aiohttp documents for "none".
+            max_line_size=MAX_LINE_BYTES,
+            max_field_size=MAX_LINE_BYTES,
+            max_headers=MAX_HEADERS,
+            lingering_time=LINGERING_SECONDS,
+            # Encoded bodies are refused; a small one could unfold to gigabytes.
+            auto_decompress=False,
+        )
+        self._connections = connections
+        self._client: str | int | None = None
+        self._header_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Let the connection in, or say that there are too many."""
+        assert isinstance(transport, asyncio.Transport)
+        peer = transport.get_extra_info("peername")
+        client = site(peer[0]) if isinstance(peer, tuple) else ""
+        if self._connections.enter(client):
+            self._client = client
+            super().connection_made(transport)
+            return
+        problem = Problem("exchange_busy", "Too many connections are open.", retry_after=1)
+        transport.write(last_words(problem))
+        transport.close()
+
+    def data_received(self, data: bytes) -> None:
+        """Pass on what came, and start or stop the header's clock."""
+        if self._client is None:
+            return
+        super().data_received(data)
+        # The waiter waits for a request whose header is complete: bytes came, but that one did not.
+        if data and self._waiter is not None and not self._waiter.done():
+            if self._header_timer is None:
+                self._header_timer = self._loop.call_later(
+                    self._connections.settings.header_deadline_seconds, self._cut
+                )
+        elif self._header_timer is not None:
+            self._header_timer.cancel()
+            self._header_timer = None
+
+    def _cut(self) -> None:
+        """End a connection whose header takes too long."""
+        if self.transport is not None:
+            limit = self._connections.settings.header_deadline_seconds
+            self.transport.write(last_words(Problem("request_timeout", limit=limit)))
+        self.force_close()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Forget the connection."""
+        if self._header_timer is not None:
+            self._header_timer.cancel()
+            self._header_timer = None
+        if self._client is not None:
+            self._connections.leave(self._client)
+            self._client = None
+            super().connection_lost(exc)
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer what is no HTTP with a problem; aiohttp would send a page of its own."""
+        if status != 400 or request.writer.output_size > 0:  # noqa: PLR2004
+            return super().handle_error(request, status, exc, message)
+        answer = problem_response(Problem("malformed_request", "This is not valid HTTP/1.1."))
+        answer.force_close()
+        return answer
+
+
+def problem_response(problem: Problem) -> web.Response:
+    """Return a problem as an answer."""
+    headers = {
+        "Content-Type": PROBLEM_TYPE,
+        "Server": SERVER_NAME,
+        "Cache-Control": "no-store",
+        "X-Content-Type-Options": "nosniff",
+    }
+    if problem.retry_after is not None:
+        headers["Retry-After"] = str(problem.retry_after)
+    if problem.code == "unauthenticated":
+        headers["WWW-Authenticate"] = 'Bearer realm="exchange"'
+    if problem.code == "method_not_allowed":
+        headers["Allow"] = str(problem.limit)
+    return web.Response(status=problem.status, body=orjson.dumps(problem.body()), headers=headers)
+
+
+def last_words(problem: Problem) -> bytes:
+    """Return a problem as bytes, for a connection that has no request to answer."""
+    body = orjson.dumps(problem.body())
+    retry = "" if problem.retry_after is None else f"Retry-After: {problem.retry_after}\r\n"
+    head = (
+        f"HTTP/1.1 {problem.status} {problem.title}\r\nContent-Type: {PROBLEM_TYPE}\r\n"
+        f"Content-Length: {len(body)}\r\nServer: {SERVER_NAME}\r\n{retry}Connection: close\r\n\r\n"
+    )
+    return head.encode("ascii") + body

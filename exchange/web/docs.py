@@ -1,0 +1,104 @@
+"""The API's documentation as pages: OpenAPI, Swagger UI and the list of problems."""
+
+from collections.abc import Sequence
+from html import escape
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+
+import orjson
+from aiohttp import web
+
+from exchange.web.app import Page, PageHandler
+from exchange.web.connections import SERVER_NAME
+from exchange.web.errors import CODES
+from exchange.web.openapi import document
+from exchange.web.routing import Route
+
+OPENAPI_PATH = "/api/v1/openapi.json"
+
+# Swagger UI sets styles from its script and holds its icons in data: URLs; nothing comes from,
+# and nothing goes to, another server.
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
+)
+
+TYPES = {
+    "html": "text/html; charset=utf-8",
+    "js": "text/javascript; charset=utf-8",
+    "css": "text/css; charset=utf-8",
+    "png": "image/png",
+}
+
+SWAGGER_FILES = (
+    "swagger-ui.css",
+    "swagger-ui-bundle.js",
+    "favicon-16x16.png",
+    "favicon-32x32.png",
+)
+
+INDEX = b"""<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<title>Exchange API</title>
+<link rel="stylesheet" href="/docs/swagger-ui.css">
+<link rel="icon" type="image/png" href="/docs/favicon-32x32.png">
+<div id="swagger-ui"></div>
+<script src="/docs/swagger-ui-bundle.js"></script>
+<script src="/docs/start.js"></script>
+</html>
+"""
+
+START = f"""SwaggerUIBundle({{
+  url: "{OPENAPI_PATH}",
+  dom_id: "#swagger-ui",
+  deepLinking: true,
+  validatorUrl: null
+}});
+""".encode()
+
+
+def docs_pages(routes: Sequence[Route]) -> list[Page]:
+    """Return all pages about a table of routes; they are made once, now."""
+    specification = orjson.dumps(document(routes))
+    swagger = files("flask_swagger_ui") / "dist"
+    return [
+        Page(OPENAPI_PATH, page(specification, "application/json")),
+        Page("/docs", page(INDEX, TYPES["html"])),
+        Page("/docs/start.js", page(START, TYPES["js"])),
+        Page("/docs/errors", page(_problems(), TYPES["html"])),
+        *(Page(f"/docs/{name}", _file(swagger / name)) for name in SWAGGER_FILES),
+    ]
+
+
+def page(body: bytes, content_type: str, policy: str = POLICY) -> PageHandler:
+    """Return the handler of something that stays as it is while the server runs."""
+    headers = {
+        "Content-Type": content_type,
+        "Content-Security-Policy": policy,
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+        "Cache-Control": "no-cache",
+        "Server": SERVER_NAME,
+    }
+
+    async def answer(_request: web.BaseRequest) -> web.StreamResponse:
+        return web.Response(body=body, headers=headers)
+
+    return answer
+
+
+def _file(file: Traversable) -> PageHandler:
+    return page(file.read_bytes(), TYPES[file.name.rsplit(".", 1)[-1]])
+
+
+def _problems() -> bytes:
+    rows = "".join(
+        f'<tr id="{code}"><td><code>{code}</code><td>{kind.status}<td>{escape(kind.detail)}'
+        for code, kind in CODES.items()
+    )
+    return (
+        '<!doctype html><html lang="en"><meta charset="utf-8"><title>Problems</title>'
+        f"<h1>Problems</h1><table><tr><th>code<th>status<th>meaning{rows}</table></html>\n"
+    ).encode()

@@ -1,0 +1,131 @@
+"""One request on its way to its handler: its caller, its budgets, its query, its body."""
+
+import asyncio
+from urllib.parse import parse_qsl
+
+import orjson
+from aiohttp import web
+from pydantic import BaseModel
+
+from exchange.web.auth import demand
+from exchange.web.errors import Problem
+from exchange.web.ratelimit import Allowance
+from exchange.web.routing import Budget, Call, Context, Principal, Route
+from exchange.web.validation import validate
+
+MAX_QUERY_FIELDS = 50
+
+
+class Visit:
+    """The checks of one request, in the order in which they are made."""
+
+    __slots__ = ("allowance", "context", "now", "request")
+
+    def __init__(self, context: Context, request: web.BaseRequest, now: float) -> None:
+        """Take a request that came `now`, by a steady clock."""
+        self.context = context
+        self.request = request
+        self.now = now
+        self.allowance: Allowance | None = None
+        """Of the budget that was asked last: what the client is told about."""
+
+    async def call(self, route: Route, variables: dict[str, str], query: str) -> Call:
+        """Return what the handler is given, or raise the first problem."""
+        # A client that has used up its address's budget can still cancel, from its own.
+        if route.budget is not Budget.CANCEL or route.scope is None:
+            self.limit_address()
+        principal: Principal | None = None
+        if route.scope is not None:
+            principal = self._authenticate()
+            demand(principal, route.scope)
+            if route.cost is None:
+                self._limit_token(route.budget, principal, 1)
+        asked = _query(route, query) if route.query is not None or query else None
+        form: BaseModel | None = None
+        if route.form is not None:
+            form = validate(route.form, await self._read(route))
+            if route.cost is not None and principal is not None:
+                self._limit_token(route.budget, principal, route.cost(form))
+        return Call(self.context, principal, variables, asked, form)
+
+    def limit_address(self) -> None:
+        """Take from the budget of the client's address."""
+        self._allow(self.context.limiter.take_address(self.request.remote or "", self.now))
+
+    def _authenticate(self) -> Principal:
+        try:
+            return self.context.token_index.authenticate(self.request.headers.get("Authorization"))
+        except Problem:
+            failure = self.context.limiter.take_failure(self.request.remote or "", self.now)
+            # Only failures are held back: whoever has a token gets in, whatever its neighbors do.
+            if failure is not None and failure.wait:
+                raise failure.problem() from None
+            raise
+
+    def _limit_token(self, budget: Budget, principal: Principal, cost: int) -> None:
+        self._allow(self.context.limiter.take(budget, principal.token_id, self.now, cost))
+
+    def _allow(self, allowance: Allowance | None) -> None:
+        self.allowance = allowance
+        if allowance is not None and allowance.wait:
+            raise allowance.problem()
+
+    async def _read(self, route: Route) -> object:
+        """Return the body as JSON, whatever its type is called: `curl -d` calls it a form."""
+        request, settings = self.request, self.context.settings
+        encoding = request.headers.get("Content-Encoding", "identity")
+        if encoding.lower() != "identity":
+            raise Problem("unsupported_media_type", field="Content-Encoding", value=encoding)
+        limit = route.max_body or settings.max_body_bytes
+        if (request.content_length or 0) > limit:
+            raise Problem("payload_too_large", limit=limit)
+        body = request.content.read_nowait()
+        if not request.content.at_eof():
+            body = await _rest(request, body, limit, settings.body_deadline_seconds)
+        if len(body) > limit:
+            raise Problem("payload_too_large", limit=limit)
+        if not body:
+            raise Problem("malformed_request", "The body is empty: send a JSON object.")
+        try:
+            return orjson.loads(body)
+        except orjson.JSONDecodeError as error:
+            raise Problem("malformed_request", f"The body is not valid JSON: {error}.") from None
+
+
+def _query(route: Route, query: str) -> BaseModel:
+    try:
+        pairs = parse_qsl(
+            query, keep_blank_values=True, errors="strict", max_num_fields=MAX_QUERY_FIELDS
+        )
+    except ValueError:
+        raise Problem("malformed_request", "The query is not valid.") from None
+    given: dict[str, str] = {}
+    for name, value in pairs:
+        if name in given:
+            raise Problem("validation_error", f"{name} is given twice.", field=name)
+        if not value.isprintable():
+            raise Problem("validation_error", f"{name} has a control character.", field=name)
+        given[name] = value
+    if route.query is None:
+        name = next(iter(given), "?")
+        raise Problem("validation_error", f"{name} is not a known parameter.", field=name)
+    return validate(route.query, given)
+
+
+async def _rest(request: web.BaseRequest, start: bytes, limit: int, seconds: float) -> bytes:
+    """Read what is still on its way."""
+    if request.headers.get("Expect", "").lower() == "100-continue":
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0
+    body = bytearray(start)
+    try:
+        async with asyncio.timeout(seconds):
+            while not request.content.at_eof():
+                body += await request.content.readany()
+                if len(body) > limit:
+                    raise Problem("payload_too_large", limit=limit)
+    except TimeoutError:
+        raise Problem("request_timeout", limit=seconds) from None
+    except web.RequestPayloadError:
+        raise Problem("malformed_request", "The body is not well-formed.") from None
+    return bytes(body)
