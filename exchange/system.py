@@ -1,0 +1,399 @@
+"""Builds, connects, starts and stops all parts; the only module that knows them all."""
+
+import asyncio
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import pykka
+import structlog
+
+from exchange.actors.accounts import AccountsActor, MarketRecipient, UsedClientOrderIds
+from exchange.actors.market import MarketActor
+from exchange.actors.persistence import NotWrittenError, PersistenceActor
+from exchange.actors.publisher import BookPublisher, NotPublishedError, Snapshot
+from exchange.actors.recipient import Later
+from exchange.admission import Admission
+from exchange.engine import Counters, MatchingEngine
+from exchange.journal import Journal
+from exchange.market import Market
+from exchange.messages import Journaled, LevelChange, MarketCreated
+from exchange.metrics import Metrics
+from exchange.orders import OrderState, Side
+from exchange.persistence.connections import Pool, make_pool
+from exchange.persistence.errors import (
+    AlreadyServed,
+    Fenced,
+    RedisUnavailable,
+    StorageUnavailable,
+)
+from exchange.persistence.migrations import NewerSchemaError
+from exchange.persistence.queries import Queries
+from exchange.persistence.recovery import Recovered, RecoveredMarket, recover_market
+from exchange.persistence.safety import UnsafeServerError
+from exchange.persistence.server_process import EmbeddedServersError
+from exchange.persistence.snapshots import SnapshotWriter
+from exchange.persistence.storage import Storage
+from exchange.persistence.tokens import Tokens
+from exchange.published import PublishedBook
+from exchange.settings import Settings
+from exchange.web.app import Page
+from exchange.web.auth import TokenIndex
+from exchange.web.bridge import Bridge, View
+from exchange.web.docs import docs_pages
+from exchange.web.health import Health
+from exchange.web.ratelimit import RateLimiter
+from exchange.web.routes import ROUTES
+from exchange.web.routing import Context, Principal, Scope
+from exchange.web.server import Server
+from exchange.web.websocket import WebSockets
+
+ADMIN_TOKEN_FILE = "admin.token"  # noqa: S105 -- a file's name.
+
+RELOAD_PAUSE_SECONDS = 0.5
+
+START_ERRORS = (
+    EmbeddedServersError,
+    NewerSchemaError,
+    UnsafeServerError,
+    AlreadyServed,
+    StorageUnavailable,
+    OSError,
+)
+
+log = structlog.get_logger(__name__)
+
+
+class StartError(Exception):
+    """The exchange cannot start; the message says why."""
+
+
+class Line:
+    """The actors, connected: accounts, one per market, persistence, book publisher."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        storage: Storage,
+        recovered: Recovered,
+        bridge: Bridge,
+        metrics: Metrics,
+        fatal: Callable[[str], None],
+    ) -> None:
+        """Start every actor with what was recovered."""
+        self._storage = storage
+        self._metrics = metrics
+        self._fatal = fatal
+        self._stopping = threading.Event()
+        self._loop = asyncio.get_running_loop()
+        settled: Later[list[Journaled]] = Later()
+        self._publisher = self._start_publisher(settings, recovered)
+        self._journal = PersistenceActor.start(
+            journal=_journal(recovered),
+            write=self._write,
+            # Event.wait() is true once the exchange is stopping.
+            pause=lambda seconds: not self._stopping.wait(seconds),
+            recipients=[settled, self._publisher],
+            max_batch=settings.persistence_max_batch,
+            observe=metrics.observe_stage,
+            batch_size=metrics.observe_batch,
+            unavailable=self._database_unavailable,
+            fatal=fatal,
+        )
+        self._market_actors: list[pykka.ActorRef[MarketActor]] = []
+        markets: dict[str, MarketRecipient] = {
+            market.market.symbol: self._start_market(
+                _engine(market.market, market.counters, market.orders)
+            )
+            for market in recovered.markets.values()
+        }
+        self.accounts = AccountsActor.start(
+            admission=_admission(recovered, settings),
+            markets=markets,
+            open_market=self._open_market,
+            journal=self._journal,
+            outbox=bridge.outbox,
+            observe=metrics.observe_stage,
+            fatal=fatal,
+        )
+        settled.target = self.accounts
+        # It may take long and nothing waits for it: until then every id is looked up in storage.
+        threading.Thread(target=self._load_used_ids, daemon=True).start()
+
+    def _start_market(self, engine: MatchingEngine) -> MarketRecipient:
+        symbol = engine.market.symbol
+        actor = MarketActor.start(
+            engine=engine,
+            journal=self._journal,
+            reload=lambda: self._reload(symbol),
+            observe=self._metrics.observe_stage,
+            failed=self._market_failed,
+        )
+        self._market_actors.append(actor)
+        return actor
+
+    def _reload(self, symbol: str) -> MatchingEngine:
+        while True:
+            try:
+                return _engine(*recover_market(self._storage.database_url, symbol))
+            except StorageUnavailable:
+                # Until the database is back the market stays halted, which is what its waiting
+                # commands are told; at a stop it does not matter any more.
+                if self._stopping.wait(RELOAD_PAUSE_SECONDS):
+                    raise
+
+    def _open_market(self, created: MarketCreated) -> MarketRecipient:
+        return self._start_market(MatchingEngine(created.market, Counters(time=created.time)))
+
+    def _start_publisher(
+        self, settings: Settings, recovered: Recovered
+    ) -> pykka.ActorRef[BookPublisher]:
+        writer = SnapshotWriter(self._storage.redis_url, depth=settings.book_depth_published)
+
+        def publish(snapshots: list[Snapshot]) -> None:
+            try:
+                writer.publish(snapshots)
+            except RedisUnavailable as error:
+                raise NotPublishedError(str(error)) from error
+
+        return BookPublisher.start(
+            books=[_published(market) for market in recovered.markets.values()],
+            trades={symbol: market.trades for symbol, market in recovered.markets.items()},
+            publish=publish,
+            wake_later=self._wake_later,
+            available=self._metrics.redis_available,
+            trades_kept=settings.recent_trades_kept,
+        )
+
+    def _wake_later(self, seconds: float, wake: Callable[[], None]) -> None:
+        def unless_stopping() -> None:
+            if not self._stopping.is_set():
+                wake()
+
+        if not self._stopping.is_set():
+            self._loop.call_soon_threadsafe(self._loop.call_later, seconds, unless_stopping)
+
+    def _write(self, batch: Sequence[Journaled]) -> None:
+        try:
+            self._storage.write(batch)
+        except StorageUnavailable as error:
+            raise NotWrittenError(str(error)) from error
+        except Fenced as error:
+            self._fatal(str(error))
+            raise
+
+    def _database_unavailable(self, error: BaseException | None) -> None:
+        self._metrics.database_available(error is None)
+        if error is None:
+            log.info("database is back")
+        else:
+            log.warning("database unavailable, orders wait", reason=str(error))
+
+    def _market_failed(
+        self,
+        market: str,
+        halted: bool,
+        error: BaseException | None,  # noqa: FBT001
+    ) -> None:
+        self._metrics.market_halted(market, halted)
+        if halted:
+            log.error("market halted by a failure", market=market, exc_info=error)
+        else:
+            log.warning("market loaded again and trading", market=market)
+
+    def _load_used_ids(self) -> None:
+        try:
+            for chunk in self._storage.used_client_order_ids():
+                self.accounts.tell(UsedClientOrderIds(chunk))
+        except StorageUnavailable as error:
+            log.warning("client order ids not loaded, each is looked up", reason=str(error))
+        else:
+            self.accounts.tell(UsedClientOrderIds())
+
+    def stop(self) -> None:
+        """Stop the actors in the order of the line, each after what it was told before."""
+        self._stopping.set()
+        for market in self._market_actors:
+            market.stop()
+        for actor in (self._journal, self.accounts, self._publisher):
+            actor.stop()
+
+
+class System:
+    """A whole exchange in this process. Belongs to one event loop; started and stopped once."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Take the settings; nothing happens yet."""
+        self.settings = settings
+        self.url = ""
+        self.admin_token: str | None = None
+        """Set when this start made the first token."""
+        self.failed = asyncio.Event()
+        """Set when a part has failed that nothing can go on without; `failure` says which."""
+        self.failure = ""
+        self._storage = Storage(settings)
+        self._bridge: Bridge | None = None
+        self._line: Line | None = None
+        self._pool: Pool | None = None
+        self._server: Server | None = None
+
+    async def start(self) -> None:
+        """Start all parts and answer requests; raises `StartError` and leaves nothing running."""
+        sys.setswitchinterval(self.settings.switch_interval_ms / 1000)
+        try:
+            await self._start(await asyncio.to_thread(self._storage.open))
+        except START_ERRORS as error:
+            await self.stop()
+            raise StartError(str(error)) from error
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def _start(self, recovered: Recovered) -> None:
+        settings, storage, metrics = self.settings, self._storage, Metrics()
+        bridge = self._bridge = Bridge(
+            view=_view(recovered, settings.recent_trades_kept),
+            max_in_flight=settings.max_in_flight,
+            max_in_flight_per_market=settings.max_in_flight_per_market,
+            timeout_seconds=settings.request_timeout_seconds,
+            observe=metrics.observe_stage,
+        )
+        self._line = Line(
+            settings=settings,
+            storage=storage,
+            recovered=recovered,
+            bridge=bridge,
+            metrics=metrics,
+            fatal=self._fail_from_thread(asyncio.get_running_loop()),
+        )
+        bridge.connect(self._line.accounts)
+        pool = self._pool = make_pool(storage.database_url, settings.database_pool_size)
+        await pool.open(wait=True)
+        tokens = Tokens(pool)
+        context = Context(
+            settings=settings,
+            bridge=bridge,
+            queries=Queries(pool),
+            tokens=tokens,
+            token_index=TokenIndex(),
+            limiter=RateLimiter(settings),
+            metrics=metrics,
+            log=log,
+            unavailable=(StorageUnavailable,),
+        )
+        bridge.listeners.append(metrics.count_answers)
+        metrics.watch(in_flight=lambda: bridge.in_flight, oldest_seconds=bridge.oldest_seconds)
+        self.admin_token = await _load_tokens(tokens, context)
+        self._server = _server(context)
+        self.url = await self._server.start()
+
+    def _fail_from_thread(self, loop: asyncio.AbstractEventLoop) -> Callable[[str], None]:
+        def fail(reason: str) -> None:
+            self.failure = self.failure or reason
+            loop.call_soon_threadsafe(self.failed.set)
+
+        return fail
+
+    async def stop(self) -> bool:
+        """Answer what is in flight, then stop all parts; true if every request was answered."""
+        answered = True
+        if self._server is not None:
+            await self._server.stop()
+        if self._bridge is not None:
+            seconds = 0 if self.failed.is_set() else self.settings.shutdown_seconds
+            answered = await self._bridge.close(seconds)
+        if self._line is not None:
+            await asyncio.to_thread(self._line.stop)
+        if self._pool is not None:
+            await self._pool.close()
+        await asyncio.to_thread(self._storage.close)
+        return answered
+
+
+def _server(context: Context) -> Server:
+    health, websockets = Health(context), WebSockets(context, ROUTES)
+    routes = [*ROUTES, *health.routes()]
+    pages = [*health.pages(), *docs_pages(routes), Page("/api/v1/ws", websockets.handle)]
+    server = Server(context, routes, pages)
+    server.stopping.append(websockets.close)
+    return server
+
+
+async def _load_tokens(tokens: Tokens, context: Context) -> str | None:
+    """Let the stored tokens in; make the first one, the admin's, if there was never any."""
+    first = await tokens.issue_first(context.bridge.now())
+    for token in await tokens.load_all():
+        scopes = frozenset(Scope(scope) for scope in token.scopes)
+        principal = Principal(token.account_id, token.id, scopes)
+        context.token_index.add(token.hash, principal)
+    if first is None:
+        return None
+    _keep_private(context.settings.data_dir / ADMIN_TOKEN_FILE, first.secret)
+    return first.secret
+
+
+def _keep_private(path: Path, text: str) -> None:
+    """Write a file that only its owner can read, from its first byte on."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(f"{text}\n")
+
+
+def _engine(market: Market, counters: Counters, orders: Iterable[OrderState]) -> MatchingEngine:
+    engine = MatchingEngine(market, counters)
+    for order in orders:
+        engine.restore(order)
+    return engine
+
+
+def _journal(recovered: Recovered) -> Journal:
+    journal = Journal()
+    journal.totals.update(recovered.totals)
+    journal.order_sequences.update(recovered.order_sequences)
+    return journal
+
+
+def _admission(recovered: Recovered, settings: Settings) -> Admission:
+    admission = Admission(
+        max_open_orders=settings.max_open_orders,
+        recent_client_order_ids=settings.recent_client_order_ids,
+    )
+    admission.accounts.update(recovered.accounts)
+    admission.currencies.update(recovered.currencies)
+    admission.next_order_id = recovered.next_order_id
+    admission.next_account_id = recovered.next_account_id
+    for (account_id, currency), total in recovered.totals.items():
+        admission.ledger.balance(account_id, currency).total = total
+    for recovered_market in recovered.markets.values():
+        admission.markets[recovered_market.market.symbol] = recovered_market.market
+        for order in recovered_market.orders:
+            admission.restore_order(order)
+    return admission
+
+
+def _published(recovered: RecoveredMarket) -> PublishedBook:
+    market, counters = recovered.market, recovered.counters
+    book = PublishedBook(market)
+    quantities: dict[tuple[Side, int], int] = {}
+    for order in recovered.orders:
+        assert order.price is not None, "only limit orders rest"
+        assert order.remaining is not None, "only limit orders rest"
+        key = (order.side, order.price)
+        quantities[key] = quantities.get(key, 0) + order.remaining
+    levels = [LevelChange(side, price, lots) for (side, price), lots in quantities.items()]
+    book.apply(levels, counters.sequence, counters.time)
+    return book
+
+
+def _view(recovered: Recovered, trades_kept: int) -> View:
+    view = View(trades_kept)
+    view.currencies.update(recovered.currencies)
+    view.accounts.update(recovered.accounts)
+    for market in recovered.markets.values():
+        view.add_market(market.market, _published(market), market.trades)
+    return view
