@@ -97,12 +97,13 @@ class Market(NamedTuple):
 
     def refuses_notional(self, notional: int, field: str) -> Rejection | None:
         """Check an order's worth, in quote atoms, against the market's limit."""
-        if notional >= self.min_notional:
+        least = max(self.min_notional, 1)  # An order for nothing would be filled with nothing.
+        if notional >= least:
             return None
         return Rejection(
             Reject.BELOW_MIN_NOTIONAL,
             field,
-            self.format_notional(self.min_notional),
+            self.format_notional(least),
             self.format_notional(notional),
         )
 

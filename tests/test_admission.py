@@ -45,7 +45,7 @@ from tests.builders import (
         (buy(1, at=100, account=99), Reject.ACCOUNT_NOT_FOUND),
         (buy(1, at=100, market="X_Y"), Reject.MARKET_NOT_FOUND),
         (buy(0, at=100), Reject.BELOW_MIN_QUANTITY),
-        (buy(1, at=0), Reject.PRICE_OUT_OF_BAND),
+        (buy(1, at=0), Reject.BELOW_MIN_NOTIONAL),
         (cancel(1), Reject.ORDER_NOT_FOUND),
         (cancel(client_order_id="a"), Reject.ORDER_NOT_FOUND),
         (amend(1, price=5), Reject.ORDER_NOT_FOUND),

@@ -143,7 +143,7 @@ def _change(random: Random, book: OrderBook, model: NaiveBook) -> None:
 
 def _place(random: Random, number: int, book: OrderBook, model: NaiveBook) -> None:
     side, price = random.choice(tuple(Side)), random.randrange(90, 111)
-    notional = random.choice((None, None, random.randrange(30_000)))
+    notional = random.choice((None, None, random.randrange(1, 30_000)))
     by_quote = notional is not None and random.random() < 0.5
     lots = 10**6 if by_quote else random.randrange(1, 20)
     account = random.randrange(4)

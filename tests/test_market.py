@@ -113,3 +113,12 @@ def test_quantity_and_worth_have_limits(
 
     assert (rejection and rejection.reject) == reject
     assert rejection is None or (rejection.field and rejection.limit and rejection.value)
+
+
+def test_an_order_for_no_quote_at_all_is_refused_also_without_a_least_worth() -> None:
+    market = market_with(min_notional=0)
+
+    rejection = market.refuses_limits(None, None, 0)
+
+    assert rejection == (Reject.BELOW_MIN_NOTIONAL, "quote_quantity", "0.0001", "0.0000")
+    assert market.refuses_limits(None, None, 1) is None
