@@ -1,0 +1,265 @@
+"""Turns committed facts into the frames of the channels; each is encoded once for all subscribers.
+
+Everything here runs on the event loop and nothing waits: a snapshot and the subscription that goes
+with it are one step, so the next update's `previous` is the sequence of the snapshot.
+"""
+
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from typing import NamedTuple, Protocol
+
+from exchange.market import Market
+from exchange.messages import (
+    Answer,
+    BalanceState,
+    MarketCreated,
+    Outcome,
+    Settled,
+    Trade,
+)
+from exchange.orders import OrderState, Side
+from exchange.published import PublishedBook
+from exchange.web import codec
+from exchange.web.bridge import MarketView, View
+from exchange.web.codec import Json
+from exchange.web.errors import Problem
+from exchange.web.frames import encode
+
+TRADES_IN_SNAPSHOT = 100
+
+ORDERS, BALANCES, MARKETS = "orders", "balances", "markets"
+OWN = frozenset({ORDERS, BALANCES})
+"""Channels that show an account's own things."""
+COMING = frozenset({"ticker", "candles"})
+"""Channels that the contract names and that are not served yet."""
+
+EVERYBODY = 0
+"""Stands in a topic where there is no account."""
+
+
+class Topic(NamedTuple):
+    """What is subscribed to: a channel, and for the own ones whose."""
+
+    channel: str
+    account_id: int = EVERYBODY
+
+
+class Subscriber(Protocol):
+    """A connection, as seen from here."""
+
+    def take(self, channel: str, sequence: int, frame: bytes) -> None:
+        """Take a frame of a subscribed channel without waiting for anything.
+
+        `sequence` is that of the account's orders in the channel `orders`, else 0.
+        """
+
+
+class _Tick:
+    """What one drained list of answers comes to, per market and account."""
+
+    def __init__(self) -> None:
+        self.books: dict[str, list[Outcome]] = {}
+        self.trades: dict[str, list[Trade]] = {}
+        self.balances: dict[int, dict[str, BalanceState]] = {}
+        self.markets: dict[str, None] = {}
+
+
+class Feed:
+    """Who is subscribed to what, and the frames that they get."""
+
+    def __init__(self, view: View) -> None:
+        """Read snapshots from the view; `take` belongs among the bridge's listeners."""
+        self._view = view
+        self._subscribers: dict[Topic, dict[Subscriber, None]] = {}
+        self._book_snapshots: dict[str, tuple[int, bytes]] = {}
+
+    def find(self, channel: str) -> str:
+        """Return a channel's name if there is such a channel, or raise the problem."""
+        kind, colon, symbol = channel.partition(":")
+        if channel in OWN or channel == MARKETS:
+            return channel
+        if kind in ("book", "trades") and colon:
+            if symbol not in self._view.markets:
+                raise Problem("market_not_found", field="channels", value=symbol)
+            return channel
+        if kind in COMING:
+            raise Problem("unsupported", field="channels", value=channel)
+        raise Problem("validation_error", field="channels", value=channel)
+
+    def subscribe(self, topic: Topic, subscriber: Subscriber) -> None:
+        """Give a subscriber all that happens in a topic from now on."""
+        self._subscribers.setdefault(topic, {})[subscriber] = None
+
+    def unsubscribe(self, topic: Topic, subscriber: Subscriber) -> None:
+        """Give it no more; nothing happens if it was not subscribed."""
+        subscribers = self._subscribers.get(topic)
+        if subscribers is not None:
+            subscribers.pop(subscriber, None)
+            if not subscribers:
+                del self._subscribers[topic]
+
+    # --- Snapshots -------------------------------------------------------------------------------
+
+    def snapshot(self, channel: str) -> bytes | None:
+        """Return the first frame of a public channel: how things stand now."""
+        kind, _, symbol = channel.partition(":")
+        match kind:
+            case "book":
+                return self._book_snapshot(self._view.markets[symbol].book)
+            case "trades":
+                return _trades_snapshot(channel, self._view.markets[symbol])
+            case "markets":
+                return encode(
+                    {
+                        "channel": MARKETS,
+                        "type": "snapshot",
+                        "markets": self._describe(self._view.markets),
+                    }
+                )
+            case _:
+                return None
+
+    def _book_snapshot(self, book: PublishedBook) -> bytes:
+        """Return the whole book: an update may name any level, so a copy must hold them all."""
+        symbol = book.market.symbol
+        sequence, frame = self._book_snapshots.get(symbol, (-1, b""))
+        if sequence != book.sequence:
+            bids = book.format_depth(Side.BUY, len(book.bids))
+            asks = book.format_depth(Side.SELL, len(book.asks))
+            frame = encode(_book_frame(book, "snapshot", None, bids, asks))
+            self._book_snapshots[symbol] = book.sequence, frame
+        return frame
+
+    def _describe(self, symbols: Iterable[str]) -> list[Json]:
+        views = (self._view.markets[symbol] for symbol in symbols)
+        return [codec.market(view.market, view.book.sequence) for view in views]
+
+    def balances_snapshot(self, balances: Iterable[BalanceState]) -> bytes:
+        """Return the first frame of the channel `balances`."""
+        return encode(
+            {"channel": BALANCES, "type": "snapshot", "balances": self._balances(balances)}
+        )
+
+    def _balances(self, balances: Iterable[BalanceState]) -> list[Json]:
+        scales = self._view.currencies
+        return [codec.balance(state, scales[state.currency].scale) for state in balances]
+
+    # --- What happens ----------------------------------------------------------------------------
+
+    def take(self, answers: list[Answer]) -> None:
+        """Send what was committed: order reports, then balances, then markets, books and trades."""
+        if not self._subscribers:
+            return
+        tick = _Tick()
+        for answer in answers:
+            if not isinstance(answer, Settled):
+                continue
+            for state in answer.balances:
+                tick.balances.setdefault(state.account_id, {})[state.currency] = state
+            fact = answer.fact
+            if isinstance(fact, Outcome):
+                self._report_orders(fact, answer.order_sequences)
+                self._collect(tick, fact)
+            elif isinstance(fact, MarketCreated):
+                tick.markets[fact.market.symbol] = None
+        self._send_balances(tick)
+        self._send_markets(tick)
+        for symbol, outcomes in tick.books.items():
+            self._send_book(symbol, outcomes)
+        for symbol, trades in tick.trades.items():
+            self._send_trades(symbol, trades)
+
+    def _collect(self, tick: _Tick, outcome: Outcome) -> None:
+        if outcome.levels:
+            tick.books.setdefault(outcome.market, []).append(outcome)
+        if outcome.trades:
+            tick.trades.setdefault(outcome.market, []).extend(outcome.trades)
+        if outcome.changed is not None:
+            tick.markets[outcome.market] = None
+
+    def _report_orders(self, outcome: Outcome, sequences: Sequence[int]) -> None:
+        for state, sequence in zip(outcome.orders, sequences, strict=True):
+            subscribers = self._subscribers.get(Topic(ORDERS, state.account_id))
+            if subscribers:
+                rules = self._view.markets[outcome.market].market
+                frame = order_frame(sequence, state, rules, outcome.trades)
+                for subscriber in tuple(subscribers):
+                    subscriber.take(ORDERS, sequence, frame)
+
+    def _send_balances(self, tick: _Tick) -> None:
+        for account_id, balances in tick.balances.items():
+            topic = Topic(BALANCES, account_id)
+            if topic in self._subscribers:
+                changed = self._balances(balances.values())
+                self._send(topic, {"channel": BALANCES, "balances": changed})
+
+    def _send_markets(self, tick: _Tick) -> None:
+        topic = Topic(MARKETS)
+        if tick.markets and topic in self._subscribers:
+            self._send(topic, {"channel": MARKETS, "markets": self._describe(tick.markets)})
+
+    def _send_book(self, symbol: str, outcomes: Sequence[Outcome]) -> None:
+        """Send one frame for all changes of a tick: each level as it is after the last of them."""
+        topic = Topic(f"book:{symbol}")
+        if topic not in self._subscribers:
+            return
+        view = self._view.markets[symbol]
+        levels = {
+            (side, price): quantity
+            for outcome in outcomes
+            for side, price, quantity in outcome.levels
+        }
+        sides: dict[Side, list[list[str]]] = {Side.BUY: [], Side.SELL: []}
+        for (side, price), quantity in levels.items():
+            shown = view.market.format_quantity(quantity) if quantity else "0"
+            sides[side].append([view.market.format_price(price), shown])
+        # Every change of a book takes the next number, so the frame before this one ended there.
+        previous = outcomes[0].sequence - 1
+        frame = _book_frame(view.book, "update", previous, sides[Side.BUY], sides[Side.SELL])
+        self._send(topic, frame)
+
+    def _send_trades(self, symbol: str, trades: Iterable[Trade]) -> None:
+        topic = Topic(f"trades:{symbol}")
+        if topic in self._subscribers:
+            rules = self._view.markets[symbol].market
+            shown = [codec.trade(made, rules) for made in trades]
+            self._send(topic, {"channel": topic.channel, "trades": shown})
+
+    def _send(self, topic: Topic, body: Json) -> None:
+        frame = encode(body)
+        # A copy, because a subscriber that has fallen too far behind unsubscribes itself.
+        for subscriber in tuple(self._subscribers[topic]):
+            subscriber.take(topic.channel, 0, frame)
+
+
+def order_frame(sequence: int, state: OrderState, rules: Market, trades: Iterable[Trade]) -> bytes:
+    """Return the report of one change of an order, with its fills among the step's trades."""
+    fills = codec.order_fills(trades, state.id, rules)
+    orders = [codec.order(state, rules, fills)]
+    return encode({"channel": ORDERS, "sequence": sequence, "orders": orders})
+
+
+def _book_frame(
+    book: PublishedBook,
+    kind: str,
+    previous: int | None,
+    bids: list[list[str]],
+    asks: list[list[str]],
+) -> Json:
+    return {
+        "channel": f"book:{book.market.symbol}",
+        "type": kind,
+        "sequence": book.sequence,
+        "previous": previous,
+        "time": codec.format_time(book.time),
+        "bids": bids,
+        "asks": asks,
+        "checksum": book.checksum(),
+    }
+
+
+def _trades_snapshot(channel: str, view: MarketView) -> bytes:
+    """Return the last trades, oldest first like those that follow."""
+    skipped = max(len(view.trades) - TRADES_IN_SNAPSHOT, 0)
+    trades = [codec.trade(made, view.market) for made in islice(view.trades, skipped, None)]
+    return encode({"channel": channel, "type": "snapshot", "trades": trades})

@@ -1,0 +1,107 @@
+"""Order entry over the WebSocket: which route of the REST API carries an operation out.
+
+The route's own form, scope, budget and handler are used, so that both ways in are one.
+"""
+
+from collections.abc import Iterable
+from time import monotonic
+from typing import NamedTuple
+
+from exchange.web.codec import Json
+from exchange.web.errors import Problem
+from exchange.web.forms import NoQuery
+from exchange.web.routing import Budget, Call, Context, Principal, Route
+from exchange.web.validation import validate
+
+BASE = "/api/v1"
+_BY_CLIENT_ID = f"{BASE}/orders/by-client-id/"
+
+
+class Operation(NamedTuple):
+    """An operation, found: its route, the path's variable, and what is left for form or query."""
+
+    route: Route
+    path: dict[str, str]
+    fields: Json
+
+    def call(self, context: Context, principal: Principal) -> Call:
+        """Return what the route's handler is given; takes from the caller's budget."""
+        route, form, query = self.route, None, None
+        if route.cost is None:
+            _limit(context, route.budget, principal, 1)
+        if route.form is not None:
+            form = validate(route.form, self.fields)
+            if route.cost is not None:
+                _limit(context, route.budget, principal, route.cost(form))
+        else:
+            query = validate(route.query or NoQuery, self.fields)
+        return Call(context, principal, self.path, query, form)
+
+
+class Operations:
+    """The routes behind `order.*`, looked up by name."""
+
+    def __init__(self, routes: Iterable[Route]) -> None:
+        """Pick them from the route table."""
+        table = {(route.method, route.path): route for route in routes}
+        self._place = table["POST", f"{BASE}/orders"]
+        self._batch = table["POST", f"{BASE}/orders/batch"]
+        self._amend = table["PATCH", f"{BASE}/orders/{{id}}"]
+        self._cancel = table["DELETE", f"{BASE}/orders/{{id}}"]
+        self._cancel_by_client_id = next(
+            route
+            for (method, path), route in table.items()
+            if method == "DELETE" and path.startswith(_BY_CLIENT_ID)
+        )
+        self.cancel_all = table["DELETE", f"{BASE}/orders"]
+
+    def find(self, name: str, fields: Json) -> Operation | None:
+        """Return the operation of a name; `None` for one that is not about orders."""
+        match name:
+            case "order.place":
+                return Operation(self._place, {}, fields)
+            case "order.batch":
+                return Operation(self._batch, {}, fields)
+            case "order.cancel_all":
+                return Operation(self.cancel_all, {}, fields)
+            case "order.amend":
+                return _of_order(self._amend, fields)
+            case "order.cancel" if "client_order_id" in fields:
+                return self._cancel_named(fields)
+            case "order.cancel":
+                return _of_order(self._cancel, fields)
+            case _:
+                return None
+
+    def _cancel_named(self, fields: Json) -> Operation:
+        field = "client_order_id"
+        rest = dict(fields)
+        client_order_id = rest.pop(field)
+        if "order_id" in rest:
+            detail = f"Name the order by order_id or by {field}, not by both."
+            raise Problem("validation_error", detail, field=field)
+        if not isinstance(client_order_id, str):
+            raise Problem("validation_error", f"{field} must be a string.", field=field)
+        route = self._cancel_by_client_id
+        return Operation(route, {_variable(route): client_order_id}, rest)
+
+
+def _of_order(route: Route, fields: Json) -> Operation:
+    rest = dict(fields)
+    order_id = rest.pop("order_id", None)
+    # True is an int to Python, and not to a client.
+    if not isinstance(order_id, int) or isinstance(order_id, bool):
+        raise Problem("validation_error", "order_id must be a whole number.", field="order_id")
+    # What is no id at all finds no order; the handler says so.
+    return Operation(route, {_variable(route): str(order_id)}, rest)
+
+
+def _variable(route: Route) -> str:
+    """Return the name of the one variable in a route's path."""
+    return route.path.partition("{")[2].partition("}")[0]
+
+
+def _limit(context: Context, budget: Budget, principal: Principal, cost: int) -> None:
+    allowance = context.limiter.take(budget, principal.token_id, monotonic(), cost)
+    if allowance is not None and allowance.wait:
+        raise allowance.problem()

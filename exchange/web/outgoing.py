@@ -1,0 +1,109 @@
+"""What waits for one WebSocket's reader: bounded in bytes, written without ever waiting for it."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+HIGH_WATER_BYTES = 65_536
+"""What a transport may buffer; the rest waits here, where it can be thrown away."""
+
+
+class Stream(Protocol):
+    """The part of aiohttp's writer that is used."""
+
+    async def drain(self) -> None:
+        """Wait until the transport takes more; raises `ConnectionError` when it is gone."""
+
+
+class Outgoing:
+    """The frames on their way to one reader."""
+
+    def __init__(
+        self,
+        transport: asyncio.Transport,
+        stream: Stream,
+        *,
+        limit: int,
+        fell_behind: Callable[[], None],
+    ) -> None:
+        """Take the socket, how many bytes may wait, and whom to tell when more would."""
+        self._transport = transport
+        self._stream = stream
+        self._limit = limit
+        self._fell_behind = fell_behind
+        self._frames: deque[bytes] = deque()
+        self._size = 0
+        self._kept = 0
+        self._closed = False
+        self._drainer: asyncio.Task[None] | None = None
+        self._room = asyncio.Event()
+        self._room.set()
+        transport.set_write_buffer_limits(high=HIGH_WATER_BYTES)
+
+    def send(self, frame: bytes) -> None:
+        """Write a frame, or let it wait while the reader is slow."""
+        if self._closed or self._transport.is_closing():
+            return
+        if not self._frames and self._takes_more():
+            self._transport.write(frame)
+        # What waits is measured without the frame: one large snapshot alone is no reader's fault.
+        elif self._size + self._kept >= self._limit:
+            self._fell_behind()
+        else:
+            self._frames.append(frame)
+            self._size += len(frame)
+            if self._size > self._limit // 2:
+                self._room.clear()
+            if self._drainer is None:
+                self._drainer = asyncio.create_task(self._drain())
+
+    def keep(self, size: int) -> bool:
+        """Count bytes that wait elsewhere for this reader; false where they are too many."""
+        if self._size + self._kept >= self._limit and size > 0:
+            self._fell_behind()
+            return False
+        self._kept += size
+        return True
+
+    async def room(self) -> None:
+        """Wait until at most half of what may wait does: for answers, which can be put off."""
+        await self._room.wait()
+
+    async def flush(self, seconds: float) -> None:
+        """Wait until nothing waits here, but not for long."""
+        if self._drainer is not None:
+            await asyncio.wait([self._drainer], timeout=seconds)
+
+    def close(self) -> None:
+        """Take no more, and forget what waits."""
+        self._closed = True
+        self._frames.clear()
+        self._size = 0
+        self._room.set()
+        if self._drainer is not None:
+            self._drainer.cancel()
+
+    def _takes_more(self) -> bool:
+        return self._transport.get_write_buffer_size() <= HIGH_WATER_BYTES
+
+    async def _drain(self) -> None:
+        try:
+            while self._frames:
+                await self._stream.drain()
+                self._write()
+                if self._size <= self._limit // 2:
+                    self._room.set()
+        except ConnectionError:
+            self.close()
+        finally:
+            self._drainer = None
+
+    def _write(self) -> None:
+        """Write as much as the transport takes, at least one frame, so that the loop ends."""
+        while self._frames:
+            frame = self._frames.popleft()
+            self._size -= len(frame)
+            self._transport.write(frame)
+            if not self._takes_more():
+                return
