@@ -4,102 +4,40 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Generic, Literal, NamedTuple, TypeVar
+from typing import TypeVar
 
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
 from exchange.client_ids import Used
+from exchange.cursor import make_cursor, parse_cursor
 from exchange.messages import Account, BalanceState, Trade
 from exchange.orders import OrderState
 from exchange.persistence.connections import Pool, borrow
-from exchange.persistence.cursor import make_cursor, parse_cursor
 from exchange.persistence.rows import (
     ORDER_COLUMNS,
     TRADE_COLUMNS,
     order_from_row,
     trade_from_row,
 )
+from exchange.stored import (
+    CurrencyProof,
+    OrderEvent,
+    OrdersWanted,
+    Page,
+    Proof,
+    StoredAudit,
+    StoredPosting,
+    StoredTransfer,
+)
 
 Item = TypeVar("Item")
-OrdersWanted = Literal["open", "closed", "all"]
 
 _CONDITIONS: Mapping[OrdersWanted, str] = {
     "open": "closed_at IS NULL",
     "closed": "closed_at IS NOT NULL",
     "all": "true",
 }
-
-
-class Page(NamedTuple, Generic[Item]):
-    """Part of a list, newest first unless it says otherwise."""
-
-    items: list[Item]
-    next_cursor: str | None
-    """Where the next page begins; `None` on the last one."""
-
-
-class StoredPosting(NamedTuple):
-    """A line of the ledger as stored."""
-
-    position: int
-    currency: str
-    amount: int
-    kind: str
-    reference: str
-    balance: int
-    """The account's total after it."""
-    time: int
-
-
-class StoredTransfer(NamedTuple):
-    """A deposit (above zero) or a withdrawal (below) as stored."""
-
-    account_id: int
-    reference: str
-    currency: str
-    amount: int
-    time: int
-
-
-class StoredAudit(NamedTuple):
-    """A line of the audit log; `before` and `after` are what their JSON says."""
-
-    id: int
-    time: int
-    account_id: int
-    token_id: int
-    action: str
-    subject: str
-    before: object
-    after: object
-
-
-class OrderEvent(NamedTuple):
-    """One step in the stream of an account's orders."""
-
-    sequence: int
-    order: OrderState
-    """As it was after the step."""
-    trades: list[Trade]
-    """Of the order, made by the step."""
-
-
-class CurrencyProof(NamedTuple):
-    """All money of a currency: the three add up to `sum`, which is zero."""
-
-    currency: str
-    customers: int
-    fees: int
-    outside: int
-    sum: int
-
-
-class Proof(NamedTuple):
-    """Where all money is, and how far each market has come, at one moment."""
-
-    currencies: list[CurrencyProof]
-    sequences: dict[str, int]
 
 
 class Queries:

@@ -7,7 +7,6 @@ import secrets
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from hashlib import sha256
-from typing import NamedTuple
 
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
@@ -15,6 +14,7 @@ from psycopg.rows import TupleRow
 from exchange.messages import Audit
 from exchange.persistence.connections import Pool, borrow
 from exchange.settlement import ADMIN
+from exchange.stored import Issued, StoredToken
 
 PREFIX = "exchange_"
 """Lets people and secret scanners see what a found token is."""
@@ -23,25 +23,6 @@ SECRET_BYTES = 32
 ALL_SCOPES = ("read", "trade", "admin")
 
 _COLUMNS = "id, account_id, hash, scopes, label, created_at, revoked_at"
-
-
-class StoredToken(NamedTuple):
-    """A token without its secret."""
-
-    id: int
-    account_id: int
-    hash: bytes
-    scopes: list[str]
-    label: str
-    created_at: int
-    revoked_at: int | None
-
-
-class Issued(NamedTuple):
-    """A new token: the only time that its secret is seen."""
-
-    secret: str
-    token: StoredToken
 
 
 class Tokens:

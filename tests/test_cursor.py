@@ -2,7 +2,7 @@
 
 import pytest
 
-from exchange.persistence.cursor import BadCursorError, make_cursor, parse_cursor
+from exchange.cursor import BadCursorError, make_cursor, parse_cursor
 
 
 @pytest.mark.parametrize("position", [0, 1, 99, 2**53, 10**18 - 1])

@@ -1,0 +1,100 @@
+"""Tokens are shown once, and every change of them is in the audit log."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import psycopg
+import pytest
+
+from exchange.messages import Audit
+from exchange.persistence.connections import make_pool
+from exchange.persistence.tokens import PREFIX, Tokens, hash_secret
+from exchange.settlement import ADMIN
+
+Found = TypeVar("Found")
+NOW = 1_700_000_000_000_000
+ISSUE = Audit(ADMIN, 1, "token.issue", "")
+REVOKE = Audit(ADMIN, 1, "token.revoke", "token 1")
+
+
+def ask(database_url: str, question: Callable[[Tokens], Awaitable[Found]]) -> Found:
+    async def answer() -> Found:
+        async with make_pool(database_url, 2) as pool:
+            return await question(Tokens(pool))
+
+    return asyncio.run(answer())
+
+
+def audit_log(database_url: str) -> list[tuple[object, ...]]:
+    with psycopg.connect(database_url) as connection:
+        return connection.execute("SELECT action, subject, after FROM audit ORDER BY id").fetchall()
+
+
+def test_only_the_hash_of_a_token_is_stored(database_url: str) -> None:
+    issued = ask(database_url, lambda t: t.issue(ADMIN, ["read", "trade"], "bot", NOW, ISSUE))
+
+    assert issued.secret.startswith(PREFIX)
+    assert len(issued.secret) == len(PREFIX) + 43
+    (stored,) = ask(database_url, lambda tokens: tokens.load_all())
+    assert stored == issued.token
+    assert stored.hash == hash_secret(issued.secret)
+    assert (stored.account_id, stored.scopes, stored.label) == (ADMIN, ["read", "trade"], "bot")
+    with psycopg.connect(database_url) as connection:
+        dump = str(connection.execute("SELECT t::text FROM tokens AS t").fetchall())
+    assert issued.secret[len(PREFIX) :] not in dump
+
+
+def test_the_audit_log_says_who_got_which_token(database_url: str) -> None:
+    issued = ask(database_url, lambda t: t.issue(ADMIN, ["read"], "bot", NOW, ISSUE))
+
+    after = {"account_id": ADMIN, "scopes": ["read"], "label": "bot"}
+    assert audit_log(database_url) == [("token.issue", f"token {issued.token.id}", after)]
+
+
+def test_a_revoked_token_is_listed_and_no_longer_let_in(database_url: str) -> None:
+    async def run(tokens: Tokens) -> None:
+        issued = await tokens.issue(ADMIN, ["read"], "bot", NOW, ISSUE)
+        revoked = await tokens.revoke(issued.token.id, NOW + 1, REVOKE)
+
+        assert revoked == issued.token._replace(revoked_at=NOW + 1)
+        assert await tokens.load_all() == []
+        assert await tokens.of_account(ADMIN) == [revoked]
+
+    ask(database_url, run)
+    assert [row[0] for row in audit_log(database_url)] == ["token.issue", "token.revoke"]
+
+
+def test_a_token_is_revoked_once(database_url: str) -> None:
+    async def run(tokens: Tokens) -> None:
+        issued = await tokens.issue(ADMIN, ["read"], "bot", NOW, ISSUE)
+        await tokens.revoke(issued.token.id, NOW + 1, REVOKE)
+
+        assert await tokens.revoke(issued.token.id, NOW + 2, REVOKE) is None
+        assert await tokens.revoke(99, NOW + 2, REVOKE) is None
+
+    ask(database_url, run)
+    assert len(audit_log(database_url)) == 2
+
+
+def test_a_token_without_an_audit_row_is_not_made(database_url: str) -> None:
+    bad = ISSUE._replace(after="no json")
+
+    with pytest.raises(psycopg.errors.InvalidTextRepresentation):
+        ask(database_url, lambda tokens: tokens.issue(ADMIN, ["read"], "bot", NOW, bad))
+
+    assert ask(database_url, lambda tokens: tokens.of_account(ADMIN)) == []
+
+
+def test_the_first_start_makes_one_admin_token(database_url: str) -> None:
+    async def run(tokens: Tokens) -> None:
+        first, second = await asyncio.gather(tokens.issue_first(NOW), tokens.issue_first(NOW))
+
+        made = first or second
+        assert made is not None
+        assert (first is None) != (second is None)
+        assert made.token.scopes == ["read", "trade", "admin"]
+        await tokens.revoke(made.token.id, NOW, REVOKE)
+        assert await tokens.issue_first(NOW) is None
+
+    ask(database_url, run)
