@@ -23,6 +23,7 @@ from exchange.messages import (
     Settled,
     Trade,
 )
+from exchange.orders import Side
 from exchange.published import PublishedBook
 
 SWEEP_SECONDS = 0.25
@@ -46,7 +47,7 @@ class CommandRecipient(Protocol):
 class MarketView:
     """One market as committed: its rules, its book and its last trades."""
 
-    __slots__ = ("book", "last_price", "market", "trades")
+    __slots__ = ("ahead", "book", "last_price", "market", "trades")
 
     def __init__(
         self, market: Market, book: PublishedBook, trades: Iterable[Trade], kept: int
@@ -56,6 +57,9 @@ class MarketView:
         self.book = book
         self.trades: deque[Trade] = deque(trades, kept)
         self.last_price = self.trades[-1].price if self.trades else None
+        self.ahead: dict[Side, int] = dict.fromkeys(Side, 0)
+        """What market orders on their way will take from the book before the next one: lots on the
+        side of the buys, quote atoms on that of the sells."""
 
     def take(self, outcome: Outcome) -> None:
         """Take over a committed outcome."""

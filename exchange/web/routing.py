@@ -14,11 +14,10 @@ from exchange.web.errors import Problem
 if TYPE_CHECKING:
     # Only for the types: nothing here is called, and these modules know the table in turn.
     from exchange.metrics import Metrics
-    from exchange.persistence.queries import Queries
-    from exchange.persistence.tokens import Tokens
     from exchange.web.auth import TokenIndex
     from exchange.web.bridge import Bridge
     from exchange.web.ratelimit import RateLimiter
+    from exchange.web.storage import Queries, Tokens
 
 MAX_ID = 2**53
 """Ids stay below it, so that no client's floating point number can garble one."""
@@ -62,6 +61,8 @@ class Context:
     limiter: "RateLimiter"
     metrics: "Metrics"
     log: FilteringBoundLogger
+    unavailable: tuple[type[Exception], ...] = ()
+    """What a read raises while its storage is away: answered as `storage_unavailable`."""
 
 
 class Call(NamedTuple):
@@ -119,6 +120,8 @@ class Route:
     budget: Budget = Budget.READ
     max_body: int | None = None
     """Bytes; `settings.max_body_bytes` where it is not named."""
+    batch: bool = False
+    """Whether its body may have `settings.max_batch_body_bytes` instead."""
     cost: Callable[[BaseModel], int] | None = None
     """How many calls the form counts as in its budget (a batch: its orders); one without it."""
     problems: tuple[str, ...] = ()

@@ -77,6 +77,8 @@ class Visit:
         if encoding.lower() != "identity":
             raise Problem("unsupported_media_type", field="Content-Encoding", value=encoding)
         limit = route.max_body or settings.max_body_bytes
+        if route.batch:
+            limit = settings.max_batch_body_bytes
         if (request.content_length or 0) > limit:
             raise Problem("payload_too_large", limit=limit)
         body = request.content.read_nowait()
@@ -120,10 +122,8 @@ async def _rest(request: web.BaseRequest, start: bytes, limit: int, seconds: flo
     body = bytearray(start)
     try:
         async with asyncio.timeout(seconds):
-            while not request.content.at_eof():
+            while len(body) <= limit and not request.content.at_eof():
                 body += await request.content.readany()
-                if len(body) > limit:
-                    raise Problem("payload_too_large", limit=limit)
     except TimeoutError:
         raise Problem("request_timeout", limit=seconds) from None
     except web.RequestPayloadError:

@@ -1,0 +1,118 @@
+"""What the front door asks of storage, as shapes: it knows no database."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from exchange.client_ids import Used
+from exchange.messages import Account, Audit, BalanceState, Trade
+from exchange.orders import OrderState
+from exchange.stored import (
+    Issued,
+    OrderEvent,
+    OrdersWanted,
+    Page,
+    Proof,
+    StoredAudit,
+    StoredPosting,
+    StoredToken,
+    StoredTransfer,
+)
+
+
+class Queries(Protocol):
+    """All reads. Lists take the cursor of an earlier page, or raise `BadCursorError`."""
+
+    async def order(self, account_id: int | None, order_id: int) -> OrderState | None:
+        """Return an order if it belongs to the account."""
+
+    async def order_by_client_id(self, account_id: int, client_order_id: str) -> OrderState | None:
+        """Return the open order under a client order id, or else the newest."""
+
+    async def used_client_order_ids(
+        self, account_id: int, client_order_ids: Sequence[str]
+    ) -> dict[str, Used]:
+        """Return which of the ids are used up, by which order and for what request."""
+
+    async def orders(
+        self,
+        account_id: int | None = None,
+        *,
+        market: str | None = None,
+        status: OrdersWanted = "all",
+        limit: int = 100,
+        cursor: str | None = None,
+    ) -> Page[OrderState]:
+        """Return orders of an account, or of all of them."""
+
+    async def order_events(
+        self, account_id: int, from_sequence: int, limit: int = 1000
+    ) -> list[OrderEvent]:
+        """Replay the stream of an account's orders."""
+
+    async def trades_of_orders(self, orders: Sequence[OrderState]) -> dict[int, list[Trade]]:
+        """Return for each order the trades that make up its `filled`, oldest first."""
+
+    async def fills(
+        self,
+        account_id: int,
+        *,
+        market: str | None = None,
+        order_id: int | None = None,
+        limit: int = 100,
+        cursor: str | None = None,
+    ) -> Page[Trade]:
+        """Return the trades of an account."""
+
+    async def trades(
+        self, market: str, *, limit: int = 100, cursor: str | None = None
+    ) -> Page[Trade]:
+        """Return the trades of a market."""
+
+    async def balances(self, account_id: int) -> list[BalanceState]:
+        """Return an account's balances."""
+
+    async def postings(
+        self,
+        account_id: int,
+        *,
+        currency: str | None = None,
+        limit: int = 100,
+        cursor: str | None = None,
+    ) -> Page[StoredPosting]:
+        """Return an account's lines of the ledger."""
+
+    async def transfer(self, account_id: int, reference: str) -> StoredTransfer | None:
+        """Return the deposit or withdrawal under a reference."""
+
+    async def proof(self) -> Proof:
+        """Return where all money is."""
+
+    async def accounts(self, *, limit: int = 100, cursor: str | None = None) -> Page[Account]:
+        """Return the accounts, oldest first."""
+
+    async def audit(self, *, limit: int = 100, cursor: str | None = None) -> Page[StoredAudit]:
+        """Return the audit log."""
+
+    async def ping(self) -> None:
+        """Return if storage answers."""
+
+
+class Tokens(Protocol):
+    """Where tokens are kept; each change is in the audit log."""
+
+    async def issue(
+        self, account_id: int, scopes: Sequence[str], label: str, time: int, audit: Audit
+    ) -> Issued:
+        """Make a token for an account that exists."""
+
+    async def revoke(self, token_id: int, time: int, audit: Audit) -> StoredToken | None:
+        """Make a token invalid; `None` if there is no valid one of this id."""
+
+    async def of_account(self, account_id: int) -> list[StoredToken]:
+        """Return an account's tokens, revoked ones too, oldest first."""
+
+    async def load_all(self) -> list[StoredToken]:
+        """Return every valid token."""
+
+    async def issue_first(self, time: int) -> Issued | None:
+        """Make the first admin's token; `None` if any token has ever been made."""

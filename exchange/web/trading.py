@@ -1,0 +1,412 @@
+"""The calls of traders about orders: place, look at, amend and cancel their own."""
+
+from collections.abc import Sequence
+from typing import Self
+
+from exchange.client_ids import Used
+from exchange.messages import (
+    AmendOrder,
+    Answer,
+    Audit,
+    CancelOrder,
+    CancelOrders,
+    Doubtful,
+    Known,
+    Outcome,
+    PlaceOrder,
+    Refused,
+    Settled,
+    Trade,
+)
+from exchange.orders import OrderState, OrderType, Side
+from exchange.rejects import Reject, Rejection
+from exchange.web import codec
+from exchange.web.bridge import MarketView
+from exchange.web.codec import Json
+from exchange.web.errors import Problem, problem_from
+from exchange.web.forms import (
+    CLIENT_ORDER_ID,
+    AmendForm,
+    BatchForm,
+    CancelAllQuery,
+    OrderForm,
+    OrdersQuery,
+    given,
+)
+from exchange.web.paging import reading
+from exchange.web.parse import Wanted, wanted_change, wanted_order
+from exchange.web.public import CREATED, OK, find_market
+from exchange.web.routing import Answered, Call, Context
+from exchange.web.validation import validate
+
+# --- Placing -------------------------------------------------------------------------------------
+
+
+async def place(call: Call) -> Answered:
+    """Place an order; the answer comes once it is durable."""
+    answer = await _place(call, given(call.form, OrderForm))
+    return Answered(*await _placed(call.context, call.caller.account_id, answer))
+
+
+async def check(call: Call) -> Answered:
+    """Check an order in every way and place nothing."""
+    answer = await _place(call, given(call.form, OrderForm), test=True)
+    if not isinstance(answer, Known):
+        _outcome(answer)
+    return Answered(OK, {})
+
+
+async def _place(call: Call, form: OrderForm, *, test: bool = False) -> Answer:
+    context = call.context
+    wanted = wanted_order(form, context.bridge.view.markets)
+    with _Ahead() as ahead:
+        command = _command(call, wanted, ahead, test=test)
+        answer = await context.bridge.send(command)
+        if not isinstance(answer, Doubtful):
+            return answer
+        assert wanted.client_order_id is not None, "only a client order id is doubtful"
+        used = await context.queries.used_client_order_ids(
+            command.account_id, [wanted.client_order_id]
+        )
+        retried = _retried(command, used)
+        if retried is not None:
+            return retried
+        request_id = context.bridge.new_request_id()
+        return await context.bridge.send(command._replace(request_id=request_id, looked_up=True))
+
+
+class _Ahead:
+    """Lets others know what the market orders of a request are about to take from the book."""
+
+    def __init__(self) -> None:
+        self._taken: list[tuple[MarketView, Side, int]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for view, side, taken in self._taken:
+            view.ahead[side] -= taken
+
+    def need(self, view: MarketView, wanted: Wanted) -> tuple[int, int]:
+        """Return what an order needs by the book and the most it may take; 0 where it is exact.
+
+        Market orders on their way are served first: what they will take does not count.
+        """
+        if wanted.type is OrderType.LIMIT:
+            return 0, 0
+        side, book, before = wanted.side, view.book, view.ahead[wanted.side]
+        taken = _taken(view, wanted)
+        view.ahead[side] += taken
+        self._taken.append((view, side, taken))
+        if side is Side.BUY and wanted.quantity is not None:
+            return book.buy_cost(wanted.quantity, view.last_price, before)
+        if side is Side.SELL and wanted.quote_quantity is not None:
+            return book.sell_need(wanted.quote_quantity, view.last_price, before)
+        return 0, 0
+
+
+def _taken(view: MarketView, wanted: Wanted) -> int:
+    """Return what a market order takes from the book: lots for a buy, quote atoms for a sell.
+
+    What an order names in the other unit is turned at the best price, which may be a little off.
+    """
+    ladder = view.book.asks if wanted.side is Side.BUY else view.book.bids
+    lot_price = (ladder.best_price() or 0) * view.market.tick_lot_atoms
+    if wanted.side is Side.BUY:
+        if wanted.quantity is not None:
+            return wanted.quantity
+        return (wanted.quote_quantity or 0) // lot_price if lot_price else 0
+    return wanted.quote_quantity or (wanted.quantity or 0) * lot_price
+
+
+def _command(call: Call, wanted: Wanted, ahead: _Ahead, *, test: bool = False) -> PlaceOrder:
+    bridge = call.context.bridge
+    cost, cap = ahead.need(bridge.view.markets[wanted.market.symbol], wanted)
+    return PlaceOrder(
+        request_id=bridge.new_request_id(),
+        time=bridge.now(),
+        account_id=call.caller.account_id,
+        market=wanted.market.symbol,
+        side=wanted.side,
+        type=wanted.type,
+        time_in_force=wanted.time_in_force,
+        post_only=wanted.post_only,
+        self_trade_prevention=wanted.self_trade_prevention,
+        price=wanted.price,
+        quantity=wanted.quantity,
+        quote_quantity=wanted.quote_quantity,
+        client_order_id=wanted.client_order_id,
+        digest=wanted.digest if wanted.client_order_id is not None else 0,
+        cost=cost,
+        cap=cap,
+        test=test,
+    )
+
+
+def _retried(command: PlaceOrder, used: dict[str, Used]) -> Answer | None:
+    """Answer an order whose client order id storage knows; `None` if it does not."""
+    if command.client_order_id is None or command.client_order_id not in used:
+        return None
+    order_id, digest = used[command.client_order_id]
+    if digest == command.digest:
+        return Known(command.request_id, order_id)
+    rejection = Rejection(
+        Reject.CLIENT_ORDER_ID_CONFLICT, "client_order_id", None, command.client_order_id
+    )
+    return Refused(command.request_id, rejection)
+
+
+async def _placed(context: Context, account_id: int, answer: Answer) -> tuple[int, Json]:
+    """Return the status and the order that an answer comes to."""
+    if isinstance(answer, Known):
+        state = await context.queries.order(account_id, answer.order_id)
+        assert state is not None, f"order {answer.order_id} is known and not stored"
+        return OK, await _stored(context, state)
+    outcome = _outcome(answer)
+    return CREATED, await _changed(context, outcome.orders[0], outcome)
+
+
+def _outcome(answer: Answer) -> Outcome:
+    """Return what a command did, or raise the problem that kept it from doing anything."""
+    if isinstance(answer, Refused):
+        raise problem_from(answer.rejection)
+    assert isinstance(answer, Settled), f"no answer to such a command: {answer}"
+    outcome = answer.fact
+    assert isinstance(outcome, Outcome), f"not what a market does: {outcome}"
+    if outcome.rejection is not None:
+        raise problem_from(outcome.rejection)
+    return outcome
+
+
+async def place_batch(call: Call) -> Answered:
+    """Place orders in one step, in order; what is wrong with one of them stops no other."""
+    context, account_id = call.context, call.caller.account_id
+    results: list[Json | None] = []
+    commands: dict[int, PlaceOrder] = {}
+    with _Ahead() as ahead:
+        for place, item in enumerate(given(call.form, BatchForm).items):
+            try:
+                wanted = wanted_order(validate(OrderForm, item), context.bridge.view.markets)
+            except Problem as problem:
+                results.append(problem.body())
+            else:
+                results.append(None)
+                commands[place] = _command(call, wanted, ahead)
+        answers = await _send_batch(context, list(commands.values()))
+        for place, answer in zip(commands, answers, strict=True):
+            try:
+                _, results[place] = await _placed(context, account_id, answer)
+            except Problem as problem:
+                results[place] = problem.body()
+    return Answered(OK, {"results": results})
+
+
+async def _send_batch(context: Context, commands: list[PlaceOrder]) -> list[Answer]:
+    """Send orders so that nothing comes between them.
+
+    Client order ids are looked up before, not when one turns out doubtful: that order would then
+    come after those behind it.
+    """
+    named = [c.client_order_id for c in commands if c.client_order_id is not None]
+    answers: dict[int, Answer] = {}
+    if named:
+        used = await context.queries.used_client_order_ids(commands[0].account_id, named)
+        commands = [command._replace(looked_up=True) for command in commands]
+        for command in commands:
+            retried = _retried(command, used)
+            if retried is not None:
+                answers[command.request_id] = retried
+    new = [command for command in commands if command.request_id not in answers]
+    for command, answer in zip(new, await context.bridge.send_all(new), strict=True):
+        answers[command.request_id] = answer
+    return [answers[command.request_id] for command in commands]
+
+
+# --- Looking -------------------------------------------------------------------------------------
+
+
+async def list_orders(call: Call) -> Answered:
+    """List own orders, newest first."""
+    query = given(call.query, OrdersQuery)
+    return Answered(OK, await orders_page(call.context, call.caller.account_id, query))
+
+
+async def orders_page(context: Context, account_id: int | None, query: OrdersQuery) -> Json:
+    """Return a page of an account's orders, or of everybody's."""
+    if query.market is not None:
+        find_market(context, query.market, "market")
+    found = await reading(
+        context.queries.orders(
+            account_id,
+            market=query.market,
+            status=query.status,
+            limit=query.limit,
+            cursor=query.cursor,
+        ),
+        query.cursor,
+    )
+    return codec.page(await _all_stored(context, found.items), found.next_cursor)
+
+
+async def show_order(call: Call) -> Answered:
+    """Show one own order."""
+    order_id = call.path_id(missing=Reject.ORDER_NOT_FOUND)
+    return await _show(call, await call.context.queries.order(call.caller.account_id, order_id))
+
+
+async def show_order_by_client_id(call: Call) -> Answered:
+    """Show the own order under a client order id."""
+    return await _show(call, await _by_client_id(call, _client_order_id(call)))
+
+
+async def _show(call: Call, state: OrderState | None) -> Answered:
+    if state is None:
+        raise Problem(Reject.ORDER_NOT_FOUND)
+    return Answered(OK, await _stored(call.context, state))
+
+
+def _client_order_id(call: Call) -> str:
+    text = call.path["id"]
+    if CLIENT_ORDER_ID.match(text) is None:
+        raise Problem(Reject.ORDER_NOT_FOUND)
+    return text
+
+
+async def _by_client_id(call: Call, client_order_id: str) -> OrderState | None:
+    return await call.context.queries.order_by_client_id(call.caller.account_id, client_order_id)
+
+
+async def _stored(context: Context, state: OrderState) -> Json:
+    return (await _all_stored(context, [state]))[0]
+
+
+async def _all_stored(context: Context, states: Sequence[OrderState]) -> list[Json]:
+    trades = await context.queries.trades_of_orders(states)
+    return [_body(context, state, trades[state.id]) for state in states]
+
+
+async def _changed(context: Context, state: OrderState, outcome: Outcome) -> Json:
+    """Return an order after a command; fills that it had before are in storage alone."""
+    trades = [t for t in outcome.trades if state.id in (t.taker_order_id, t.maker_order_id)]
+    if sum(made.quantity for made in trades) != state.filled:
+        return await _stored(context, state)
+    return _body(context, state, trades)
+
+
+def _body(context: Context, state: OrderState, trades: Sequence[Trade]) -> Json:
+    rules = context.bridge.view.markets[state.market].market
+    return codec.order(state, rules, codec.order_fills(trades, state.id, rules))
+
+
+# --- Amending and canceling ----------------------------------------------------------------------
+
+
+async def amend(call: Call) -> Answered:
+    """Change the price or the quantity of an own open order."""
+    context, account_id = call.context, call.caller.account_id
+    form = given(call.form, AmendForm)
+    order_id = call.path_id(missing=Reject.ORDER_NOT_FOUND)
+    # Its market's ticks and lots are needed to read the form.
+    state = await context.queries.order(account_id, order_id)
+    if state is None or not state.is_open:
+        raise _not_open(state)
+    price, quantity = wanted_change(form, context.bridge.view.markets[state.market].market)
+    command = AmendOrder(
+        request_id=context.bridge.new_request_id(),
+        time=context.bridge.now(),
+        account_id=account_id,
+        order_id=order_id,
+        price=price,
+        quantity=quantity,
+    )
+    answer = await context.bridge.send(command)
+    if _is_gone(answer):
+        raise _not_open(await context.queries.order(account_id, order_id))
+    outcome = _outcome(answer)
+    return Answered(OK, await _changed(context, outcome.orders[0], outcome))
+
+
+async def cancel(call: Call) -> Answered:
+    """Cancel an own open order."""
+    order_id = call.path_id(missing=Reject.ORDER_NOT_FOUND)
+    return await _cancel(call, order_id, None)
+
+
+async def cancel_by_client_id(call: Call) -> Answered:
+    """Cancel the own open order under a client order id."""
+    return await _cancel(call, 0, _client_order_id(call))
+
+
+async def _cancel(call: Call, order_id: int, client_order_id: str | None) -> Answered:
+    context, account_id = call.context, call.caller.account_id
+    bridge = context.bridge
+    command = CancelOrder(
+        bridge.new_request_id(), bridge.now(), account_id, order_id, client_order_id
+    )
+    answer = await bridge.send(command)
+    if _is_gone(answer):
+        raise _not_open(
+            await context.queries.order(account_id, order_id)
+            if client_order_id is None
+            else await _by_client_id(call, client_order_id)
+        )
+    outcome = _outcome(answer)
+    return Answered(OK, await _changed(context, outcome.orders[0], outcome))
+
+
+def _is_gone(answer: Answer) -> bool:
+    """Say whether the exchange holds no such open order: storage knows whether it ever did."""
+    rejection = None
+    if isinstance(answer, Refused):
+        rejection = answer.rejection
+    elif isinstance(answer, Settled) and isinstance(answer.fact, Outcome):
+        rejection = answer.fact.rejection
+    return rejection is not None and rejection.reject in _GONE
+
+
+_GONE = frozenset({Reject.ORDER_NOT_FOUND, Reject.ORDER_NOT_OPEN})
+
+
+def _not_open(state: OrderState | None) -> Problem:
+    if state is None:
+        return Problem(Reject.ORDER_NOT_FOUND)
+    return Problem(Reject.ORDER_NOT_OPEN, value=state.status.value)
+
+
+async def cancel_all(call: Call) -> Answered:
+    """Cancel all own open orders, of a market or everywhere."""
+    query = given(call.query, CancelAllQuery)
+    return await cancel_orders(call, query.market, call.caller.account_id, None)
+
+
+async def cancel_orders(
+    call: Call, symbol: str | None, account_id: int | None, audit: Audit | None
+) -> Answered:
+    """Cancel open orders; with an audit note it is an admin's doing."""
+    context, bridge = call.context, call.context.bridge
+    markets = bridge.view.markets
+    if symbol is not None:
+        find_market(context, symbol, "market")
+    commands = [
+        CancelOrders(
+            request_id=bridge.new_request_id(),
+            time=bridge.now(),
+            account_id=account_id,
+            market=market,
+            admin=audit is not None,
+            audit=audit,
+        )
+        for market in (markets if symbol is None else (symbol,))
+    ]
+    canceled: list[int] = []
+    for answer in await bridge.send_all(commands):
+        try:
+            outcome = _outcome(answer)
+        except Problem as problem:
+            # Everywhere means wherever orders can be canceled: a suspended market keeps its own.
+            if symbol is None and problem.code == Reject.MARKET_NOT_ACTIVE:
+                continue
+            raise
+        canceled.extend(state.id for state in outcome.orders)
+    return Answered(OK, {"canceled": canceled})
