@@ -19,7 +19,7 @@ MAX_ATOMS = 10**36
 RATE_SCALE = 8
 """Fees and bands are whole numbers of 10 ** -8."""
 
-RATE_ONE = 10**RATE_SCALE
+RATE_ONE: int = 10**RATE_SCALE
 
 # `\Z`, not `$`: the latter would let a trailing newline pass.
 _DECIMAL = re.compile(r"(0|[1-9][0-9]*)(?:\.([0-9]+))?\Z", re.ASCII)
