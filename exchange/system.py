@@ -4,7 +4,7 @@ import asyncio
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pykka
@@ -15,13 +15,9 @@ from exchange.actors.market import MarketActor
 from exchange.actors.persistence import NotWrittenError, PersistenceActor
 from exchange.actors.publisher import BookPublisher, NotPublishedError, Snapshot
 from exchange.actors.recipient import Later
-from exchange.admission import Admission
 from exchange.engine import Counters, MatchingEngine
-from exchange.journal import Journal
-from exchange.market import Market
-from exchange.messages import Journaled, LevelChange, MarketCreated
+from exchange.messages import Journaled, MarketCreated
 from exchange.metrics import Metrics
-from exchange.orders import OrderState, Side
 from exchange.persistence.connections import Pool, make_pool
 from exchange.persistence.errors import (
     AlreadyServed,
@@ -31,13 +27,13 @@ from exchange.persistence.errors import (
 )
 from exchange.persistence.migrations import NewerSchemaError
 from exchange.persistence.queries import Queries
-from exchange.persistence.recovery import Recovered, RecoveredMarket, recover_market
+from exchange.persistence.recovery import recover_market
 from exchange.persistence.safety import UnsafeServerError
 from exchange.persistence.server_process import EmbeddedServersError
 from exchange.persistence.snapshots import SnapshotWriter
 from exchange.persistence.storage import Storage
 from exchange.persistence.tokens import Tokens
-from exchange.published import PublishedBook
+from exchange.recovered import Recovered
 from exchange.settings import Settings
 from exchange.web.app import Page
 from exchange.web.auth import TokenIndex
@@ -92,7 +88,7 @@ class Line:
         settled: Later[list[Journaled]] = Later()
         self._publisher = self._start_publisher(settings, recovered)
         self._journal = PersistenceActor.start(
-            journal=_journal(recovered),
+            journal=recovered.journal(),
             write=self._write,
             # Event.wait() is true once the exchange is stopping.
             pause=lambda seconds: not self._stopping.wait(seconds),
@@ -105,13 +101,14 @@ class Line:
         )
         self._market_actors: list[pykka.ActorRef[MarketActor]] = []
         markets: dict[str, MarketRecipient] = {
-            market.market.symbol: self._start_market(
-                _engine(market.market, market.counters, market.orders)
-            )
-            for market in recovered.markets.values()
+            symbol: self._start_market(market.engine())
+            for symbol, market in recovered.markets.items()
         }
         self.accounts = AccountsActor.start(
-            admission=_admission(recovered, settings),
+            admission=recovered.admission(
+                max_open_orders=settings.max_open_orders,
+                recent_client_order_ids=settings.recent_client_order_ids,
+            ),
             markets=markets,
             open_market=self._open_market,
             journal=self._journal,
@@ -138,7 +135,7 @@ class Line:
     def _reload(self, symbol: str) -> MatchingEngine:
         while True:
             try:
-                return _engine(*recover_market(self._storage.database_url, symbol))
+                return recover_market(self._storage.database_url, symbol).engine()
             except StorageUnavailable:
                 # Until the database is back the market stays halted, which is what its waiting
                 # commands are told; at a stop it does not matter any more.
@@ -160,7 +157,7 @@ class Line:
                 raise NotPublishedError(str(error)) from error
 
         return BookPublisher.start(
-            books=[_published(market) for market in recovered.markets.values()],
+            books=[market.book() for market in recovered.markets.values()],
             trades={symbol: market.trades for symbol, market in recovered.markets.items()},
             publish=publish,
             wake_later=self._wake_later,
@@ -195,8 +192,8 @@ class Line:
     def _market_failed(
         self,
         market: str,
-        halted: bool,
-        error: BaseException | None,  # noqa: FBT001
+        halted: bool,  # noqa: FBT001
+        error: BaseException | None,
     ) -> None:
         self._metrics.market_halted(market, halted)
         if halted:
@@ -344,56 +341,10 @@ def _keep_private(path: Path, text: str) -> None:
         file.write(f"{text}\n")
 
 
-def _engine(market: Market, counters: Counters, orders: Iterable[OrderState]) -> MatchingEngine:
-    engine = MatchingEngine(market, counters)
-    for order in orders:
-        engine.restore(order)
-    return engine
-
-
-def _journal(recovered: Recovered) -> Journal:
-    journal = Journal()
-    journal.totals.update(recovered.totals)
-    journal.order_sequences.update(recovered.order_sequences)
-    return journal
-
-
-def _admission(recovered: Recovered, settings: Settings) -> Admission:
-    admission = Admission(
-        max_open_orders=settings.max_open_orders,
-        recent_client_order_ids=settings.recent_client_order_ids,
-    )
-    admission.accounts.update(recovered.accounts)
-    admission.currencies.update(recovered.currencies)
-    admission.next_order_id = recovered.next_order_id
-    admission.next_account_id = recovered.next_account_id
-    for (account_id, currency), total in recovered.totals.items():
-        admission.ledger.balance(account_id, currency).total = total
-    for recovered_market in recovered.markets.values():
-        admission.markets[recovered_market.market.symbol] = recovered_market.market
-        for order in recovered_market.orders:
-            admission.restore_order(order)
-    return admission
-
-
-def _published(recovered: RecoveredMarket) -> PublishedBook:
-    market, counters = recovered.market, recovered.counters
-    book = PublishedBook(market)
-    quantities: dict[tuple[Side, int], int] = {}
-    for order in recovered.orders:
-        assert order.price is not None, "only limit orders rest"
-        assert order.remaining is not None, "only limit orders rest"
-        key = (order.side, order.price)
-        quantities[key] = quantities.get(key, 0) + order.remaining
-    levels = [LevelChange(side, price, lots) for (side, price), lots in quantities.items()]
-    book.apply(levels, counters.sequence, counters.time)
-    return book
-
-
 def _view(recovered: Recovered, trades_kept: int) -> View:
     view = View(trades_kept)
     view.currencies.update(recovered.currencies)
     view.accounts.update(recovered.accounts)
     for market in recovered.markets.values():
-        view.add_market(market.market, _published(market), market.trades)
+        view.add_market(market.market, market.book(), market.trades)
     return view

@@ -5,17 +5,13 @@
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
 
 import psycopg
 from psycopg import Connection, IsolationLevel
 from psycopg.rows import TupleRow
 
 from exchange.currency import Currency
-from exchange.engine import Counters
-from exchange.market import Market
-from exchange.messages import Account, Trade
-from exchange.orders import OrderState
+from exchange.messages import Account
 from exchange.persistence.connections import connect
 from exchange.persistence.errors import StorageUnavailable
 from exchange.persistence.rows import (
@@ -28,6 +24,7 @@ from exchange.persistence.rows import (
     order_from_row,
     trade_from_row,
 )
+from exchange.recovered import Recovered, RecoveredMarket
 
 RECENT_TRADES = 1000
 IDS_IN_CHUNK = 10_000
@@ -58,30 +55,6 @@ _CLOSED_CLIENT_ORDER_IDS = """
     SELECT account_id, client_order_id FROM orders
     WHERE client_order_id IS NOT NULL AND client_order_id_for_ever AND closed_at IS NOT NULL
 """
-
-
-class RecoveredMarket(NamedTuple):
-    """A market as committed: its rules, its counters, its open orders by priority."""
-
-    market: Market
-    counters: Counters
-    orders: list[OrderState]
-    trades: list[Trade]
-    """The newest, oldest of them first."""
-
-
-class Recovered(NamedTuple):
-    """The exchange as committed."""
-
-    currencies: dict[str, Currency]
-    markets: dict[str, RecoveredMarket]
-    accounts: dict[int, Account]
-    totals: dict[tuple[int, str], int]
-    """By account and currency, in atoms."""
-    order_sequences: dict[int, int]
-    """By account: the last number in the stream of its orders."""
-    next_order_id: int
-    next_account_id: int
 
 
 def recover(database_url: str, *, recent_trades: int = RECENT_TRADES) -> Recovered:
@@ -116,8 +89,8 @@ def recover(database_url: str, *, recent_trades: int = RECENT_TRADES) -> Recover
         )
 
 
-def recover_market(database_url: str, symbol: str) -> tuple[Market, Counters, list[OrderState]]:
-    """Read one market as committed, its open orders by priority."""
+def recover_market(database_url: str, symbol: str) -> RecoveredMarket:
+    """Read one market as committed, without its trades: what its engine goes on from."""
     with _snapshot(database_url) as connection:
         row = connection.execute(f"{_MARKETS} WHERE symbol = %s", [symbol]).fetchone()
         assert row is not None, f"no market {symbol}"
@@ -125,7 +98,9 @@ def recover_market(database_url: str, symbol: str) -> tuple[Market, Counters, li
             f"{_OPEN_ORDERS} AND market = %s ORDER BY priority", [symbol]
         ).fetchall()
         market = market_from_row(row[5:], _currencies(connection))
-        return market, counters_from_row(row[:5]), [order_from_row(order) for order in orders]
+        return RecoveredMarket(
+            market, counters_from_row(row[:5]), [order_from_row(order) for order in orders], []
+        )
 
 
 def client_order_ids(

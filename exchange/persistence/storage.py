@@ -8,10 +8,11 @@ from exchange.persistence.connections import connect
 from exchange.persistence.embedded import EmbeddedServers
 from exchange.persistence.errors import StorageUnavailable
 from exchange.persistence.migrations import migrate
-from exchange.persistence.recovery import Recovered, client_order_ids, recover
+from exchange.persistence.recovery import client_order_ids, recover
 from exchange.persistence.safety import check_server
 from exchange.persistence.server_process import EmbeddedServersError
 from exchange.persistence.writer import BatchWriter
+from exchange.recovered import Recovered
 from exchange.settings import Settings
 
 
