@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from dataclasses import replace
 from functools import partial
 from time import monotonic
 from typing import Annotated
@@ -23,6 +24,7 @@ from exchange.web.operations import Operation, Operations
 from exchange.web.outgoing import Outgoing
 from exchange.web.routing import MAX_ID, Budget, Call, Context, Principal, Route, Scope
 from exchange.web.splice import Splice
+from exchange.web.turns import Turn
 from exchange.web.validation import validate
 
 NORMAL, GOING_AWAY, BUG, TRY_AGAIN_LATER, REVOKED, FELL_BEHIND = 1000, 1001, 1011, 1013, 4001, 4008
@@ -170,6 +172,7 @@ class Connection:
         self._splices: dict[str, Splice] = {}
         self._slots = asyncio.Semaphore(MAX_IN_FLIGHT)
         self._in_flight: set[asyncio.Task[None]] = set()
+        self._last_turn: asyncio.Future[None] | None = None
         self._closing = False
         self._was_over = False
 
@@ -283,15 +286,19 @@ class Connection:
         principal = self._demand(operation.route.scope)
         if self._hub.stopping:
             raise Problem("exchange_busy", retry_after=1)
-        call = operation.call(self._context, principal)
+        turn = Turn(self._context.bridge, self._last_turn)
+        context = replace(
+            self._context,
+            bridge=turn,  # type: ignore[arg-type]  # All of a bridge that a handler needs.
+        )
+        call = operation.call(context, principal)
         await self._slots.acquire()
-        # Tasks take their first step in the order in which they were made, and a handler sends its
-        # command in its first step: this is what keeps the order of the frames.
-        task = self._hub.start(self._finish(operation.route, call, frame_id))
+        self._last_turn = turn.over
+        task = self._hub.start(self._finish(operation.route, call, turn, frame_id))
         self._in_flight.add(task)
         task.add_done_callback(self._in_flight.discard)
 
-    async def _finish(self, route: Route, call: Call, frame_id: object) -> None:
+    async def _finish(self, route: Route, call: Call, turn: Turn, frame_id: object) -> None:
         try:
             answered = await route.handler(call)
         except Exception as error:  # noqa: BLE001  As in the HTTP application: all is explained.
@@ -300,6 +307,7 @@ class Connection:
             body = answered.body
             self._answer(frame_id, orjson.Fragment(body) if isinstance(body, bytes) else body)
         finally:
+            turn.finish()
             self._slots.release()
 
     # --- Channels --------------------------------------------------------------------------------
