@@ -55,6 +55,8 @@ def configure_logs(settings: Settings, stream: TextIO | None = None) -> None:
     root.setLevel(level)
     for name in _QUIET:
         logging.getLogger(name).setLevel(max(level, logging.INFO))
+    # It tells of every statement of a migration.
+    logging.getLogger("yoyo").setLevel(max(level, logging.WARNING))
 
 
 def _renderer(settings: Settings, stream: TextIO) -> Processor:
