@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from typing import cast
 
 import orjson
 from aiohttp import web
@@ -88,16 +89,17 @@ class Connection(web.RequestHandler):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Let the connection in, or say that there are too many."""
-        assert isinstance(transport, asyncio.Transport)
-        peer = transport.get_extra_info("peername")
+        # uvloop's transports have all methods of asyncio's, but not its classes.
+        stream = cast("asyncio.Transport", transport)
+        peer = stream.get_extra_info("peername")
         client = site(peer[0]) if isinstance(peer, tuple) else ""
         if self._connections.enter(client):
             self._client = client
             super().connection_made(transport)
             return
         problem = Problem("exchange_busy", "Too many connections are open.", retry_after=1)
-        transport.write(last_words(problem))
-        transport.close()
+        stream.write(last_words(problem))
+        stream.close()
 
     def data_received(self, data: bytes) -> None:
         """Pass on what came, and start or stop the header's clock."""
