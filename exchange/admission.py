@@ -74,8 +74,17 @@ Admitted = ToMarket | ToJournal | Waits | Refused | Known | Doubtful
 class OpenOrder:
     """What must be known of an order that is open or on its way, beside its market."""
 
-    __slots__ = ("account_id", "client_order_id", "filled", "hold", "market", "price", "quantity")
-    __slots__ += ("side", "waiting")
+    __slots__ = (
+        "account_id",
+        "client_order_id",
+        "filled",
+        "hold",
+        "market",
+        "price",
+        "quantity",
+        "side",
+        "waiting",
+    )
 
     def __init__(
         self, account_id: int, market: str, side: Side, client_order_id: str | None
