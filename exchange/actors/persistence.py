@@ -51,6 +51,7 @@ class PersistenceActor(pykka.ThreadingActor):
         self._unavailable = unavailable
         self._fatal = fatal
         self._batch: list[Journaled] = []
+        self._gave_up = False
 
     def on_receive(self, facts: list[Fact]) -> None:
         """Take facts; write when nothing more is waiting, or the batch is full.
@@ -67,7 +68,11 @@ class PersistenceActor(pykka.ThreadingActor):
 
     def _commit(self) -> None:
         batch, self._batch = self._batch, []
-        if not batch or not self._write_until_committed(batch):
+        # What comes after a batch that was given up builds on it: it must not be written alone.
+        if not batch or self._gave_up:
+            return
+        if not self._write_until_committed(batch):
+            self._gave_up = True
             return
         for recipient in self._recipients:
             recipient.tell(batch)
