@@ -64,9 +64,9 @@ class Connections(web.Server):
 
 
 class Connection(web.RequestHandler):
-    """One connection. aiohttp bounds a header's size, but not the time that it may take."""
+    """One connection. aiohttp bounds sizes, but not the time that a header or a reader may take."""
 
-    __slots__ = ("_client", "_connections", "_header_timer")
+    __slots__ = ("_client", "_connections", "_header_timer", "_reader_timer")
 
     def __init__(self, connections: Connections) -> None:
         """Take the limits from the settings."""
@@ -86,6 +86,7 @@ class Connection(web.RequestHandler):
         self._connections = connections
         self._client: str | int | None = None
         self._header_timer: asyncio.TimerHandle | None = None
+        self._reader_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Let the connection in, or say that there are too many."""
@@ -123,11 +124,26 @@ class Connection(web.RequestHandler):
             self.transport.write(last_words(Problem("request_timeout", limit=limit)))
         self.force_close()
 
+    def pause_writing(self) -> None:
+        """Start the clock of a client that does not read its answer; WebSockets have their own."""
+        super().pause_writing()
+        if self._payload_parser is None and self.transport is not None:
+            self._reader_timer = self._loop.call_later(
+                self._connections.settings.body_deadline_seconds, self.transport.abort
+            )
+
+    def resume_writing(self) -> None:
+        """Stop that clock: the client has read."""
+        super().resume_writing()
+        if self._reader_timer is not None:
+            self._reader_timer.cancel()
+            self._reader_timer = None
+
     def connection_lost(self, exc: BaseException | None) -> None:
         """Forget the connection."""
-        if self._header_timer is not None:
-            self._header_timer.cancel()
-            self._header_timer = None
+        for timer in (self._header_timer, self._reader_timer):
+            if timer is not None:
+                timer.cancel()
         if self._client is not None:
             self._connections.leave(self._client)
             self._client = None

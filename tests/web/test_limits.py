@@ -1,7 +1,7 @@
 """Deadlines, connections and rates over real sockets."""
 
 import asyncio
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 
 import pytest
 
@@ -95,6 +95,33 @@ def test_a_body_that_takes_too_long_is_cut() -> None:
             assert (reply.status, reply.code) == (408, "request_timeout")
             assert reply.headers["connection"] == "close"
             assert await closed(reader)
+
+    run(go())
+
+
+def test_a_client_that_does_not_read_its_answer_is_cut() -> None:
+    whole = 100_000_000
+
+    async def go() -> None:
+        begun = asyncio.Event()
+
+        async def large(_call: Call) -> Answered:
+            begun.set()
+            return Answered(200, bytes(whole))
+
+        async with (
+            serving([get("/large", large)], body_deadline_seconds=SOON) as client,
+            client.connected() as (reader, writer),
+        ):
+            writer.write(request("GET", "/large"))
+            await begun.wait()
+            # The answer fills all buffers; the server gives up while nobody reads it, which only
+            # its count of connections shows.
+            while b"exchange_http_connections 1.0" in client.context.metrics.render():  # noqa: ASYNC110
+                await asyncio.sleep(SOON / 10)
+            with suppress(ConnectionError):
+                received = len(await reader.read())
+                assert received < whole
 
     run(go())
 

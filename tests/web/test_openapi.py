@@ -7,11 +7,16 @@ from openapi_spec_validator import validate
 
 from exchange.web.docs import docs_pages
 from exchange.web.openapi import document
+from exchange.web.routes import ROUTES as THE_TABLE
 from tests.web.serving import ROUTES, run, serving
 
 
 def test_the_document_is_valid_openapi() -> None:
     validate(orjson.loads(orjson.dumps(document(ROUTES))))
+
+
+def test_the_exchange_s_own_table_gives_a_valid_document() -> None:
+    validate(orjson.loads(orjson.dumps(document(THE_TABLE))))
 
 
 def test_every_route_is_described_with_scope_form_query_and_problems() -> None:
