@@ -76,6 +76,7 @@ class OpenOrder:
 
     __slots__ = (
         "account_id",
+        "amending",
         "client_order_id",
         "filled",
         "hold",
@@ -101,6 +102,8 @@ class OpenOrder:
         """As committed; 0 while it is on its way."""
         self.waiting: list[int] | None = []
         """Retries that came while it was on its way; `None` once it is committed."""
+        self.amending = 0
+        """How many amendments of it are on their way."""
 
 
 class Admission:
@@ -121,6 +124,8 @@ class Admission:
         self._references: set[tuple[int, str]] = set()
         self._recent_references: OrderedDict[tuple[int, str], None] = OrderedDict()
         self._unsettled_symbols: set[str] = set()
+        self._amended: dict[int, int] = {}
+        """Orders by the request that amends them and is on its way."""
 
     # --- Commands --------------------------------------------------------------------------------
 
@@ -232,6 +237,8 @@ class Admission:
 
     def _enter(self, order_id: int, command: PlaceOrder) -> None:
         order = OpenOrder(command.account_id, command.market, command.side, command.client_order_id)
+        order.price = command.price or 0
+        order.quantity = command.quantity or 0
         self.orders[order_id] = order
         self._by_account[command.account_id, command.market][order_id] = None
         if command.client_order_id is not None:
@@ -261,8 +268,10 @@ class Admission:
         quantity = order.quantity if command.quantity is None else command.quantity
         now = hold_for(market, order.side, order.price, order.quantity - order.filled)
         need = hold_for(market, order.side, price, max(quantity - order.filled, 0))
-        # An order still on its way shows no price here: the market then refuses what lacks funds.
-        extra = max(need - now, 0) if order.waiting is None else 0
+        # What it holds is not known here while it, or an amendment of it, is on its way: the whole
+        # need is locked then, and the market gives back at once what is too much.
+        settled = order.waiting is None and not order.amending
+        extra = max(need - now, 0) if settled else need
         currency = market.quote if order.side is Side.BUY else market.base
         if not self.ledger.hold(command.account_id, currency.symbol, extra):
             return _refuse(
@@ -274,6 +283,8 @@ class Admission:
                 ),
                 format_scaled(extra, currency.scale),
             )
+        order.amending += 1
+        self._amended[command.request_id] = command.order_id
         return ToMarket(order.market, command._replace(hold=extra, side=order.side))
 
     def cancel_all(self, command: CancelOrders) -> Admitted:
@@ -427,6 +438,9 @@ class Admission:
         if outcome.refused_order_id:
             assert outcome.rejection is not None, "a refused order has a rejection"
             answers.extend(self._settle_refused(outcome.refused_order_id, outcome.rejection))
+        amended = self.orders.get(self._amended.pop(outcome.request_id, 0))
+        if amended is not None:
+            amended.amending -= 1
         for state in outcome.orders:
             currency = (market.quote if state.side is Side.BUY else market.base).symbol
             touched[state.account_id, currency] = None

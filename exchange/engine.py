@@ -27,6 +27,7 @@ from exchange.messages import (
 from exchange.orders import (
     OPEN_STATUSES,
     Order,
+    OrderState,
     OrderStatus,
     OrderType,
     Reason,
@@ -59,9 +60,9 @@ class MatchingEngine:
         self.counters = counters or Counters()
         self.book = OrderBook(market.tick_lot_atoms)
 
-    def restore(self, order: Order) -> None:
+    def restore(self, state: OrderState) -> None:
         """Put an open order back; called in the order of their priority."""
-        self.book.add(order)
+        self.book.add(Order(*state))
 
     def handle(self, command: MarketCommand) -> Outcome:
         """Carry out one command."""
@@ -273,7 +274,7 @@ class MatchingEngine:
         step = _Step(self, command.request_id, command.audit)
         if self.market.state is MarketState.DELISTED:
             return step.outcome(Rejection(Reject.MARKET_DELISTED, "state", None, "delisted"))
-        self.market = self.market._replace(**dict(command.changes))
+        self.market = Market(**(self.market._asdict() | dict(command.changes)))
         step.changed = self.market
         if self.market.state is MarketState.DELISTED:
             for order in list(self.book.orders.values()):

@@ -261,3 +261,27 @@ def test_a_balance_is_answered_as_committed() -> None:
     assert [(b.currency, b.available, b.locked) for b in answer.balances] == [
         ("USDT", RICH - 5000, 5000)
     ]
+
+
+def test_amendments_sent_before_the_last_one_is_committed_find_their_funds() -> None:
+    line = Line()
+    line.place(buy(100, at=100))
+
+    line.admit(amend(1, quantity=50))
+    line.admit(amend(1, quantity=100))
+    line.drain()
+
+    assert [outcome.rejection for _, _, outcome in line.handled[-2:]] == [None, None]
+    assert line.order(1).quantity == 100
+    assert line.locked(ALICE, "USDT") == line.order(1).hold
+
+
+def test_an_order_can_be_amended_upwards_while_it_is_still_on_its_way() -> None:
+    line = Line()
+
+    line.admit(buy(5, at=100))
+    line.admit(amend(1, price=120, quantity=7))
+    line.drain()
+
+    assert (line.order(1).price, line.order(1).quantity) == (120, 7)
+    assert line.locked(ALICE, "USDT") == line.order(1).hold

@@ -80,7 +80,12 @@ class MarketActor(pykka.ThreadingActor):
     def _resume(self) -> None:
         if self._failures >= MAX_FAILURES:
             return
-        self._engine = self._reload()
+        try:
+            self._engine = self._reload()
+        except Exception as error:  # noqa: BLE001 -- as above: a dead actor would stop all markets.
+            self._failures = MAX_FAILURES
+            self._failed(self._market.symbol, True, error)
+            return
         self._market = self._engine.market
         self._halted = False
         self._failed(self._market.symbol, False, None)
