@@ -62,7 +62,7 @@ def recover(database_url: str, *, recent_trades: int = RECENT_TRADES) -> Recover
     with _snapshot(database_url) as connection:
         currencies = _currencies(connection)
         orders = defaultdict(list)
-        for row in connection.execute(f"{_OPEN_ORDERS} ORDER BY market, priority"):
+        for row in connection.execute(f"{_OPEN_ORDERS} ORDER BY market, priority").fetchall():
             order = order_from_row(row)
             orders[order.market].append(order)
         markets = {}

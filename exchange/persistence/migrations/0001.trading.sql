@@ -140,7 +140,7 @@ CREATE TABLE order_events (
 CREATE TABLE trades (
     market text NOT NULL,
     id bigint NOT NULL,
-    position bigint GENERATED ALWAYS AS IDENTITY UNIQUE,
+    position bigint GENERATED ALWAYS AS IDENTITY,
     aggregate_id bigint NOT NULL,
     sequence bigint NOT NULL,
     time bigint NOT NULL,
@@ -167,17 +167,16 @@ CREATE INDEX trades_of_taker ON trades (taker_account_id, position);
 
 -- The double-entry ledger, line by line; `balance` is the account's total after the line.
 CREATE TABLE postings (
-    position bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     account_id bigint NOT NULL,
+    position bigint GENERATED ALWAYS AS IDENTITY,
     currency text NOT NULL,
     amount whole_number NOT NULL,
     kind text NOT NULL,
     reference text NOT NULL,
     balance whole_number NOT NULL,
-    time bigint NOT NULL
+    time bigint NOT NULL,
+    PRIMARY KEY (account_id, position)
 );
-
-CREATE INDEX postings_of_account ON postings (account_id, position);
 
 -- Deposits (above zero) and withdrawals (below); the reference makes a repetition harmless.
 CREATE TABLE transfers (
