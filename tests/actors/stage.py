@@ -9,7 +9,8 @@ from typing import Any, Generic, TypeVar
 import pykka
 
 from exchange.actors.persistence import NotWrittenError
-from exchange.messages import Journaled, Outcome
+from exchange.engine import MatchingEngine
+from exchange.messages import Journaled, MarketCommand, Outcome
 
 M = TypeVar("M")
 
@@ -62,6 +63,26 @@ class Writes:
             self.failures -= 1
             raise NotWrittenError("the database is away")
         self.committed.append(list(batch))
+
+
+class FaultyEngine(MatchingEngine):
+    """Fails at planted requests, after it has changed its book and before it says how."""
+
+    planted: frozenset[int] | set[int] = frozenset()
+
+    def handle(self, command: MarketCommand) -> Outcome:
+        outcome = super().handle(command)
+        if command.request_id in self.planted:
+            raise RuntimeError("planted")
+        return outcome
+
+
+def faulty(engine: MatchingEngine, planted: frozenset[int] | set[int]) -> FaultyEngine:
+    """Return an engine that goes on with another's book and fails at planted requests."""
+    copy = FaultyEngine(engine.market, engine.counters)
+    copy.book = engine.book
+    copy.planted = planted
+    return copy
 
 
 def ignore(*_: object) -> None:
