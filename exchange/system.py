@@ -154,6 +154,7 @@ class Line:
             try:
                 writer.publish(snapshots)
             except RedisUnavailable as error:
+                self._storage.revive()
                 raise NotPublishedError(str(error)) from error
 
         return BookPublisher.start(

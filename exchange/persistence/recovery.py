@@ -27,7 +27,8 @@ from exchange.persistence.rows import (
 from exchange.recovered import Recovered, RecoveredMarket
 
 RECENT_TRADES = 1000
-IDS_IN_CHUNK = 10_000
+IDS_IN_CHUNK = 1_000
+"""Small, because the accounts actor takes a chunk between two batches of orders."""
 
 _CURRENCIES = "SELECT symbol, name, scale FROM currencies ORDER BY symbol"
 _ACCOUNTS = "SELECT id, name, frozen, created_at FROM accounts ORDER BY id"

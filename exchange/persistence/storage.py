@@ -52,11 +52,13 @@ class Storage:
         try:
             self._writer.write(batch)
         except StorageUnavailable:
-            self._revive()
+            self.revive()
             raise
 
-    def _revive(self) -> None:
-        """Start an embedded server again that has died; another's servers are another's business.
+    def revive(self) -> None:
+        """Start an embedded server again that has died; safe from any thread.
+
+        Servers that the settings name are their operator's business.
 
         What fails here shows as the next attempt's failure, which is what the caller waits for.
         """

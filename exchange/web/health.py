@@ -12,6 +12,9 @@ from exchange.web.routing import Answered, Call, Context, Route
 
 UNAVAILABLE = 503
 
+STUCK_SECONDS = 3.0
+"""A command that has waited this long shows that something behind the front door hangs."""
+
 
 class Live(BaseModel):
     """The process runs and its event loop turns."""
@@ -74,8 +77,7 @@ class Health:
         context = self._context
         metrics, bridge = context.metrics, context.bridge
         oldest = bridge.oldest_seconds()
-        # What waits this long has been answered with "outcome unknown".
-        stuck = oldest > context.settings.request_timeout_seconds
+        stuck = oldest > STUCK_SECONDS
         if stuck or not metrics.database_up:
             status = "unavailable"
         elif metrics.redis_up and not metrics.halted:
