@@ -123,7 +123,9 @@ class Admission:
         self._by_account: defaultdict[tuple[int, str], dict[int, None]] = defaultdict(dict)
         self._references: set[tuple[int, str]] = set()
         self._recent_references: OrderedDict[tuple[int, str], None] = OrderedDict()
-        self._unsettled_symbols: set[str] = set()
+        self._new_currencies: set[str] = set()
+        self._new_markets: set[str] = set()
+        """Symbols of currencies and codes of markets that are on their way."""
         self._amended: dict[int, int] = {}
         """Orders by the request that amends them and is on its way."""
 
@@ -370,9 +372,9 @@ class Admission:
         symbol = command.currency.symbol
         known = self.currencies.get(symbol)
         if command.create:
-            if known is not None or symbol in self._unsettled_symbols:
+            if known is not None or symbol in self._new_currencies:
                 return _refuse(command, Reject.CURRENCY_EXISTS, "symbol", None, symbol)
-            self._unsettled_symbols.add(symbol)
+            self._new_currencies.add(symbol)
         elif known is None:
             return _refuse(command, Reject.CURRENCY_NOT_FOUND, "symbol", None, symbol)
         currency = command.currency
@@ -383,13 +385,13 @@ class Admission:
     def create_market(self, command: CreateMarket) -> Admitted:
         """Open a market: its symbol, with and without separator, must be new."""
         market = command.market
-        codes = {known.code for known in self.markets.values()} | self._unsettled_symbols
+        codes = {known.code for known in self.markets.values()} | self._new_markets
         if market.code in codes:
             return _refuse(command, Reject.MARKET_EXISTS, "symbol", None, market.symbol)
         for currency in (market.base, market.quote):
             if currency.symbol not in self.currencies:
                 return _refuse(command, Reject.CURRENCY_NOT_FOUND, "base", None, currency.symbol)
-        self._unsettled_symbols.add(market.code)
+        self._new_markets.add(market.code)
         return ToJournal(MarketCreated(command.request_id, command.time, market, command.audit))
 
     # --- Facts -----------------------------------------------------------------------------------
@@ -410,10 +412,10 @@ class Admission:
                 self.accounts[fact.account.id] = fact.account
             case CurrencySaved():
                 self.currencies[fact.currency.symbol] = fact.currency
-                self._unsettled_symbols.discard(fact.currency.symbol)
+                self._new_currencies.discard(fact.currency.symbol)
             case MarketCreated():
                 self.markets[fact.market.symbol] = fact.market
-                self._unsettled_symbols.discard(fact.market.code)
+                self._new_markets.discard(fact.market.code)
             case MarketFailed():
                 pass
             case _:
