@@ -1,9 +1,11 @@
 """The WebSocket: frames in, answers and channels out, one `Connection` per socket."""
 
 import asyncio
+from asyncio.trsock import TransportSocket
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import replace
 from functools import partial
+from socket import SO_SNDBUF, SOL_SOCKET
 from time import monotonic
 from typing import Annotated
 
@@ -31,6 +33,9 @@ NORMAL, GOING_AWAY, BUG, TRY_AGAIN_LATER, REVOKED, FELL_BEHIND = 1000, 1001, 101
 
 MAX_IN_FLIGHT = 256
 """Operations of one connection that wait for their answers; beyond it nothing more is read."""
+
+SEND_BUFFER_BYTES = 262_144
+"""What the kernel may hold for one reader; left alone it grows to megabytes that nobody counts."""
 
 CLOSE_SECONDS = 2.0
 """For the client to take what was written and to say goodbye; then the socket is cut."""
@@ -84,6 +89,7 @@ class WebSockets:
         self._tasks: set[asyncio.Task[None]] = set()
         context.bridge.listeners.append(self.feed.take)
         context.token_index.revoked.append(self._revoke)
+        context.metrics.websockets.set_function(lambda: len(self.connections))
         self._sweeper = asyncio.get_running_loop().call_later(CLOSE_SECONDS, self._sweep)
 
     async def handle(self, request: web.BaseRequest) -> web.WebSocketResponse:
@@ -103,6 +109,8 @@ class WebSockets:
         transport = request.transport
         if transport is None:
             return socket
+        raw: TransportSocket = transport.get_extra_info("socket")
+        raw.setsockopt(SOL_SOCKET, SO_SNDBUF, SEND_BUFFER_BYTES)
         connection = Connection(self, socket, request, transport, stream)
         self.connections[connection] = None
         try:
