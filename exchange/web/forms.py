@@ -175,9 +175,9 @@ def _number(text: object) -> object:
     return int(text) if isinstance(text, str) and _DIGITS.match(text) else text
 
 
-Limit = Annotated[int, BeforeValidator(_number), Field(ge=1, le=MAX_PAGE)]
-Depth = Annotated[int, BeforeValidator(_number), Field(ge=1, le=MAX_DEPTH)]
-Id = Annotated[int, BeforeValidator(_number), Field(ge=1, lt=MAX_ID)]
+Limit = Annotated[int, Field(ge=1, le=MAX_PAGE), BeforeValidator(_number)]
+Depth = Annotated[int, Field(ge=1, le=MAX_DEPTH), BeforeValidator(_number)]
+Id = Annotated[int, Field(ge=1, lt=MAX_ID), BeforeValidator(_number)]
 Cursor = Annotated[str, Field(min_length=1, max_length=100)]
 
 

@@ -9,7 +9,6 @@ from exchange.amounts import (
     parse_atoms,
     parse_decimal,
     parse_rate,
-    parse_scaled,
     parse_steps,
 )
 from exchange.currency import MAX_SCALE, Currency
@@ -263,12 +262,20 @@ LIMITS = ("min_quantity", "max_quantity", "min_notional", "price_band", "maker_f
 
 
 def _limit(name: str, text: str, market: Market) -> int:
-    if name in ("min_quantity", "max_quantity"):
-        return max(read(name, text, lambda: _lots(text, market)), 1 if name[1] == "i" else 0)
-    if name == "min_notional":
-        return read(name, text, lambda: parse_scaled(text, market.quote.scale))
-    return read(name, text, lambda: parse_rate(text))
+    match name:
+        case "min_quantity":
+            return max(_lots(name, text, market), 1)  # No order is for nothing.
+        case "max_quantity":
+            return _lots(name, text, market)
+        case "min_notional":
+            return read(name, text, lambda: parse_atoms(text, market.quote.scale))
+        case _:
+            return read(name, text, lambda: parse_rate(text))
 
 
-def _lots(text: str, market: Market) -> int:
-    return parse_steps(text, market.lot, market.quantity_scale, "validation_error")
+def _lots(name: str, text: str, market: Market) -> int:
+    return read(
+        name,
+        text,
+        lambda: parse_steps(text, market.lot, market.quantity_scale, "validation_error"),
+    )

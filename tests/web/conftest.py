@@ -13,9 +13,7 @@ _numbers = count(1)
 
 @pytest.fixture(scope="session")
 def server_redis_url(request: pytest.FixtureRequest) -> str:
-    return str(
-        os.environ.get("TEST_REDIS_URL") or request.getfixturevalue("embedded").redis_url
-    )
+    return str(os.environ.get("TEST_REDIS_URL") or request.getfixturevalue("embedded").redis_url)
 
 
 @pytest.fixture(scope="module")

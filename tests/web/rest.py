@@ -138,6 +138,8 @@ class Running:
         assert await system.stop(), "every request is answered before the end"
 
     def stop(self) -> None:
+        if not self._thread.is_alive():
+            return
         assert self._loop is not None
         self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(START_SECONDS)
@@ -160,8 +162,7 @@ def running(database_url: str, redis_url: str, directory: Path, **more: Json) ->
         data_dir=directory,
         database_url=database_url,
         redis_url=redis_url,
-        rate_limits=False,
-        **more,
+        **{"rate_limits": False, **more},
     )
     exchange = Running(settings)
     try:
@@ -230,10 +231,14 @@ class World:
         }
         return {name: value for name, value in form.items() if value is not None}
 
-    def buy(self, who: Client, quantity: str | None, price: str | None = None, **more: Json) -> Json:
+    def buy(
+        self, who: Client, quantity: str | None, price: str | None = None, **more: Json
+    ) -> Json:
         return who.post("/orders", self.form("buy", quantity, price, **more)).ok(201)
 
-    def sell(self, who: Client, quantity: str | None, price: str | None = None, **more: Json) -> Json:
+    def sell(
+        self, who: Client, quantity: str | None, price: str | None = None, **more: Json
+    ) -> Json:
         return who.post("/orders", self.form("sell", quantity, price, **more)).ok(201)
 
     def book(self) -> tuple[list[list[str]], list[list[str]]]:
@@ -257,6 +262,15 @@ class World:
         before = self.standing()
         yield
         assert self.standing() == before, "a refused request changes nothing"
+
+    def move_to(self, exchange: Running) -> None:
+        """Go on at another start of the exchange, with the same accounts and tokens."""
+        self.close()
+        self.url = exchange.url
+        self.admin = self.client(self.admin.token, 3)
+        self.public = self.client()
+        self.alice = self.client(self.alice.token, self.alice.id)
+        self.bob = self.client(self.bob.token, self.bob.id)
 
     def close(self) -> None:
         for client in self._clients:

@@ -62,9 +62,7 @@ def test_a_currency_is_made_renamed_and_noted(world: World) -> None:
         ({"more": 1}, "more"),
     ],
 )
-def test_a_currency_that_makes_no_sense_is_refused(
-    world: World, change: Json, field: str
-) -> None:
+def test_a_currency_that_makes_no_sense_is_refused(world: World, change: Json, field: str) -> None:
     form = {"symbol": "NEVER", "name": "Never", "scale": 8, **change}
 
     assert world.admin.post("/admin/currencies", form).problem()[:3] == (400, V, field)
@@ -147,9 +145,7 @@ MARKETS: list[tuple[Json, tuple[int, str, str | None]]] = [
 
 
 @pytest.mark.parametrize(("change", "problem"), MARKETS)
-def test_a_market_that_makes_no_sense_is_refused(
-    world: World, change: Json, problem: Json
-) -> None:
+def test_a_market_that_makes_no_sense_is_refused(world: World, change: Json, problem: Json) -> None:
     third = f"T{world.number}"
     world.admin.post("/admin/currencies", {"symbol": third, "name": "T", "scale": 8}).ok(201)
 

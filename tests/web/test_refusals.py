@@ -90,7 +90,7 @@ INVALID: list[tuple[str, Json, str]] = [
     ("no digits before the point", {"price": ".5"}, "price"),
     ("no digits after the point", {"price": "5."}, "price"),
     ("leading zeros", {"price": "0100"}, "price"),
-    ("Arabic digits", {"price": "١٠٠"}, "price"),
+    ("Arabic digits", {"price": "\u0661\u0660\u0660"}, "price"),
     ("nothing as price", {"price": ""}, "price"),
     ("a price without end", {"price": "1" * 41}, "price"),
     ("a price beyond all bounds", {"price": "1" * 39}, "price"),
