@@ -42,6 +42,7 @@ from exchange.messages import (
     Unlock,
     UpdateMarket,
 )
+from exchange.open_orders import OpenOrder, OpenOrders
 from exchange.orders import OrderState, Side
 from exchange.rejects import Reject, Rejection
 from exchange.settlement import transfer_postings
@@ -71,41 +72,6 @@ class Waits(NamedTuple):
 Admitted = ToMarket | ToJournal | Waits | Refused | Known | Doubtful
 
 
-class OpenOrder:
-    """What must be known of an order that is open or on its way, beside its market."""
-
-    __slots__ = (
-        "account_id",
-        "amending",
-        "client_order_id",
-        "filled",
-        "hold",
-        "market",
-        "price",
-        "quantity",
-        "side",
-        "waiting",
-    )
-
-    def __init__(
-        self, account_id: int, market: str, side: Side, client_order_id: str | None
-    ) -> None:
-        """Begin on its way: nothing of it is committed."""
-        self.account_id = account_id
-        self.market = market
-        self.side = side
-        self.client_order_id = client_order_id
-        self.price = 0
-        self.quantity = 0
-        self.filled = 0
-        self.hold = 0
-        """As committed; 0 while it is on its way."""
-        self.waiting: list[int] | None = []
-        """Retries that came while it was on its way; `None` once it is committed."""
-        self.amending = 0
-        """How many amendments of it are on their way."""
-
-
 class Admission:
     """Accounts, balances, open orders by account, used client order ids, all markets' rules."""
 
@@ -116,11 +82,10 @@ class Admission:
         self.markets: dict[str, Market] = {}
         self.ledger = Ledger()
         self.client_ids = ClientOrderIds(recent_client_order_ids)
-        self.orders: dict[int, OpenOrder] = {}
+        self.orders = OpenOrders()
         self.next_order_id = 1
         self.next_account_id = 1
         self._max_open_orders = max_open_orders
-        self._by_account: defaultdict[tuple[int, str], dict[int, None]] = defaultdict(dict)
         self._references: set[tuple[int, str]] = set()
         self._recent_references: OrderedDict[tuple[int, str], None] = OrderedDict()
         self._new_currencies: set[str] = set()
@@ -199,18 +164,18 @@ class Admission:
             return _refuse(
                 command, Reject.CLIENT_ORDER_ID_CONFLICT, "client_order_id", None, client_order_id
             )
-        order = self.orders.get(used.order_id)
+        order = self.orders.by_id.get(used.order_id)
         if order is not None and order.waiting is not None:
             order.waiting.append(command.request_id)
             return Waits()
         return Known(command.request_id, used.order_id)
 
     def _refuses_count(self, account_id: int, market: str) -> Rejection | None:
-        orders = self._by_account.get((account_id, market))
-        if orders is None or len(orders) < self._max_open_orders:
+        count = self.orders.count(account_id, market)
+        if count < self._max_open_orders:
             return None
         limit = str(self._max_open_orders)
-        return Rejection(Reject.TOO_MANY_OPEN_ORDERS, "market", limit, str(len(orders) + 1))
+        return Rejection(Reject.TOO_MANY_OPEN_ORDERS, "market", limit, str(count + 1))
 
     def _hold(self, command: PlaceOrder, market: Market) -> int | Rejection:
         """Lock what an order can spend at most, and return how much that is."""
@@ -241,8 +206,7 @@ class Admission:
         order = OpenOrder(command.account_id, command.market, command.side, command.client_order_id)
         order.price = command.price or 0
         order.quantity = command.quantity or 0
-        self.orders[order_id] = order
-        self._by_account[command.account_id, command.market][order_id] = None
+        self.orders.enter(order_id, order)
         if command.client_order_id is not None:
             key = (command.account_id, command.client_order_id)
             self.client_ids.use(key, order_id, command.digest)
@@ -253,14 +217,14 @@ class Admission:
         if command.client_order_id is not None and command.account_id is not None:
             used = self.client_ids.find((command.account_id, command.client_order_id))
             order_id = 0 if used is None else used.order_id
-        order = self.orders.get(order_id)
+        order = self.orders.by_id.get(order_id)
         if order is None or command.account_id not in (None, order.account_id):
             return _refuse(command, Reject.ORDER_NOT_FOUND)
         return ToMarket(order.market, command._replace(order_id=order_id))
 
     def amend(self, command: AmendOrder) -> Admitted:
         """Lock what the amended order would need beyond what it holds."""
-        order = self.orders.get(command.order_id)
+        order = self.orders.by_id.get(command.order_id)
         if order is None or order.account_id != command.account_id:
             return _refuse(command, Reject.ORDER_NOT_FOUND)
         if self.accounts[command.account_id].frozen:
@@ -295,7 +259,7 @@ class Admission:
             return _refuse(command, Reject.MARKET_NOT_FOUND, "market", None, command.market)
         if command.account_id is None:
             return ToMarket(command.market, command)
-        order_ids = tuple(self._by_account.get((command.account_id, command.market), ()))
+        order_ids = tuple(self.orders.of(command.account_id, command.market))
         return ToMarket(command.market, command._replace(order_ids=order_ids))
 
     def transfer(self, command: Transfer) -> Admitted:
@@ -440,7 +404,7 @@ class Admission:
         if outcome.refused_order_id:
             assert outcome.rejection is not None, "a refused order has a rejection"
             answers.extend(self._settle_refused(outcome.refused_order_id, outcome.rejection))
-        amended = self.orders.get(self._amended.pop(outcome.request_id, 0))
+        amended = self.orders.by_id.get(self._amended.pop(outcome.request_id, 0))
         if amended is not None:
             amended.amending -= 1
         for state in outcome.orders:
@@ -451,34 +415,24 @@ class Admission:
         return [Settled(outcome, balances, order_sequences), *answers]
 
     def _settle_refused(self, order_id: int, rejection: Rejection) -> list[Answer]:
-        order = self.orders[order_id]
-        self._leave(order_id, order)
+        order = self.orders.by_id[order_id]
+        self.orders.leave(order_id)
         if order.client_order_id is not None:
             self.client_ids.forget((order.account_id, order.client_order_id))
         return [Refused(request_id, rejection) for request_id in order.waiting or ()]
 
     def _settle_order(self, state: OrderState, currency: str) -> list[Answer]:
-        order = self.orders[state.id]
+        order = self.orders.by_id[state.id]
         waiting, order.waiting = order.waiting, None
         self.ledger.rest(state.account_id, currency, state.hold - order.hold)
         order.hold = state.hold
         if state.is_open:
-            assert state.price is not None, "only limit orders rest"
-            assert state.quantity is not None, "only limit orders rest"
-            order.price, order.quantity, order.filled = state.price, state.quantity, state.filled
+            order.take(state)
         else:
-            self._leave(state.id, order)
+            self.orders.leave(state.id)
             if state.client_order_id is not None:
                 self.client_ids.close((state.account_id, state.client_order_id))
         return [Known(request_id, state.id) for request_id in waiting or ()]
-
-    def _leave(self, order_id: int, order: OpenOrder) -> None:
-        del self.orders[order_id]
-        key = (order.account_id, order.market)
-        orders = self._by_account[key]
-        del orders[order_id]
-        if not orders:
-            del self._by_account[key]
 
     # --- Recovery --------------------------------------------------------------------------------
 
@@ -487,12 +441,9 @@ class Admission:
         market = self.markets[state.market]
         order = OpenOrder(state.account_id, state.market, state.side, state.client_order_id)
         order.waiting = None
-        assert state.price is not None, "only limit orders rest"
-        assert state.quantity is not None, "only limit orders rest"
-        order.price, order.quantity, order.filled = state.price, state.quantity, state.filled
+        order.take(state)
         order.hold = state.hold
-        self.orders[state.id] = order
-        self._by_account[state.account_id, state.market][state.id] = None
+        self.orders.enter(state.id, order)
         currency = market.quote if state.side is Side.BUY else market.base
         balance = self.ledger.balance(state.account_id, currency.symbol)
         balance.locked += state.hold
@@ -503,12 +454,12 @@ class Admission:
     def check(self) -> None:
         """Assert that money is conserved and that what is locked is what open orders hold."""
         self.ledger.check()
+        self.orders.check()
         resting: defaultdict[tuple[int, str], int] = defaultdict(int)
-        for order_id, order in self.orders.items():
+        for order in self.orders.by_id.values():
             market = self.markets[order.market]
             currency = market.quote if order.side is Side.BUY else market.base
             resting[order.account_id, currency.symbol] += order.hold
-            assert order_id in self._by_account[order.account_id, order.market], "not indexed"
         for key, balance in self.ledger.balances.items():
             assert balance.resting == resting[key], f"{key} locks {balance.resting}"
 

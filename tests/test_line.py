@@ -72,7 +72,6 @@ def _end(line: Line) -> None:
         line.send(update(symbol, state=MarketState.DELISTED))
 
     assert not line.admission.orders
-    assert not line.admission._by_account
     assert all(balance.locked == 0 for balance in line.admission.ledger.balances.values())
     assert not any(order.is_open for order in line.orders.values())
     for order in line.orders.values():

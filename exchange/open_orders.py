@@ -1,0 +1,99 @@
+"""Orders that are open or on their way, as the accounts actor sees them: by id and by account."""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from exchange.orders import OrderState, Side
+
+
+class OpenOrder:
+    """What must be known of an order that is open or on its way, beside its market."""
+
+    __slots__ = (
+        "account_id",
+        "amending",
+        "client_order_id",
+        "filled",
+        "hold",
+        "market",
+        "price",
+        "quantity",
+        "side",
+        "waiting",
+    )
+
+    def __init__(
+        self, account_id: int, market: str, side: Side, client_order_id: str | None
+    ) -> None:
+        """Begin on its way: nothing of it is committed."""
+        self.account_id = account_id
+        self.market = market
+        self.side = side
+        self.client_order_id = client_order_id
+        self.price = 0
+        self.quantity = 0
+        self.filled = 0
+        self.hold = 0
+        """As committed; 0 while it is on its way."""
+        self.waiting: list[int] | None = []
+        """Retries that came while it was on its way; `None` once it is committed."""
+        self.amending = 0
+        """How many amendments of it are on their way."""
+
+    def take(self, state: OrderState) -> None:
+        """Take over how it stands after a commit."""
+        assert state.price is not None, "only limit orders rest"
+        assert state.quantity is not None, "only limit orders rest"
+        self.price, self.quantity, self.filled = state.price, state.quantity, state.filled
+
+
+class OpenOrders(Mapping[int, OpenOrder]):
+    """The index of them; nothing in it grows with the orders that have ended."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self.by_id: dict[int, OpenOrder] = {}
+        self._by_account: dict[tuple[int, str], dict[int, None]] = {}
+
+    def __getitem__(self, order_id: int) -> OpenOrder:
+        """Return an order that is open or on its way."""
+        return self.by_id[order_id]
+
+    def __iter__(self) -> Iterator[int]:
+        """Yield the ids."""
+        return iter(self.by_id)
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self.by_id)
+
+    def enter(self, order_id: int, order: OpenOrder) -> None:
+        """Add an order."""
+        self.by_id[order_id] = order
+        self._by_account.setdefault((order.account_id, order.market), {})[order_id] = None
+
+    def leave(self, order_id: int) -> None:
+        """Take out an order that ended or was refused."""
+        order = self.by_id.pop(order_id)
+        key = (order.account_id, order.market)
+        orders = self._by_account[key]
+        del orders[order_id]
+        if not orders:
+            del self._by_account[key]
+
+    def of(self, account_id: int, market: str) -> Iterable[int]:
+        """Return the ids of an account's orders in a market, oldest first."""
+        return self._by_account.get((account_id, market), ())
+
+    def count(self, account_id: int, market: str) -> int:
+        """Return how many orders an account has in a market."""
+        return len(self._by_account.get((account_id, market), ()))
+
+    def check(self) -> None:
+        """Assert that both ways of finding an order agree."""
+        indexed = [order_id for orders in self._by_account.values() for order_id in orders]
+        assert sorted(indexed) == sorted(self.by_id), "the indexes name other orders"
+        for (account_id, market), orders in self._by_account.items():
+            assert orders, f"account {account_id} has an empty index"
+            for order_id in orders:
+                order = self.by_id[order_id]
+                assert (order.account_id, order.market) == (account_id, market), "misplaced"
