@@ -17,8 +17,9 @@ _numbers = count(1)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let the seeded runs of the core take more seeds."""
+    """Let the seeded runs of the core take more seeds, and the crash test more rounds."""
     parser.addoption("--seeds", type=int, default=100, help="how many seeds the random runs take")
+    parser.addoption("--rounds", type=int, default=20, help="how often the crash test kills")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

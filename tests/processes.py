@@ -102,16 +102,21 @@ def running(data_dir: Path, command: str, *options: str, **env: str) -> Iterator
     try:
         yield process
     finally:
-        if process._process.poll() is None:
-            process.send(signal.SIGTERM)
-            try:
-                process.wait()
-            finally:
-                process.kill()
-        if servers_of(data_dir):
-            servers = EmbeddedServers(data_dir)
-            servers.start()
-            servers.stop()
+        end(process)
+
+
+def end(process: Process) -> None:
+    """Leave neither a process nor its embedded servers behind."""
+    if process._process.poll() is None:
+        process.send(signal.SIGTERM)
+        try:
+            process.wait()
+        finally:
+            process.kill()
+    if servers_of(process.data_dir):
+        servers = EmbeddedServers(process.data_dir)
+        servers.start()
+        servers.stop()
 
 
 def servers_of(data_dir: Path) -> list[int]:

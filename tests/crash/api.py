@@ -1,0 +1,57 @@
+"""The API as a client calls it: an answer with its status, or none."""
+
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+import orjson
+
+from tests.crash.history import Json
+
+PATIENCE_SECONDS = 60
+
+
+class NoAnswerError(Exception):
+    """The connection ended, or was never made, before the answer came."""
+
+
+class Api:
+    """Calls one server with one token; an async context manager."""
+
+    def __init__(self, url: str, token: str) -> None:
+        self.url = url
+        self._session = aiohttp.ClientSession(
+            headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
+            timeout=aiohttp.ClientTimeout(total=PATIENCE_SECONDS),
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._session.close()
+
+    async def call(self, method: str, path: str, body: Json | None = None) -> tuple[int, Json]:
+        """Return status and body of the answer, or raise `NoAnswerError`."""
+        data = None if body is None else orjson.dumps(body)
+        url = f"{self.url}/api/v1{path}"
+        try:
+            async with self._session.request(method, url, data=data) as response:
+                return response.status, orjson.loads(await response.read())
+        except (aiohttp.ClientError, OSError) as error:
+            raise NoAnswerError(f"{method} {path}: {error!r}") from error
+
+    async def want(self, method: str, path: str, body: Json | None = None) -> Json:
+        """Return the answer to what cannot be refused."""
+        status, answer = await self.call(method, path, body)
+        assert status in (200, 201), f"{method} {path}: {status} {answer}"
+        return answer
+
+    def stream(self) -> "aiohttp.client._WSRequestContextManager":
+        """Open the WebSocket."""
+        return self._session.ws_connect(f"{self.url}/api/v1/ws", max_msg_size=0)
