@@ -4,6 +4,7 @@ Everything here runs on the event loop and nothing waits: a snapshot and the sub
 with it are one step, so the next update's `previous` is the sequence of the snapshot.
 """
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import NamedTuple, Protocol
@@ -27,11 +28,16 @@ from exchange.web.frames import encode
 
 TRADES_IN_SNAPSHOT = 100
 
+LEVELS_AT_ONCE = 1000
+"""Of a book, written without a break for others: about two milliseconds."""
+
 ORDERS, BALANCES, MARKETS = "orders", "balances", "markets"
 OWN = frozenset({ORDERS, BALANCES})
 """Channels that show an account's own things."""
 COMING = frozenset({"ticker", "candles"})
 """Channels that the contract names and that are not served yet."""
+
+SIDES = (("bids", Side.BUY), ("asks", Side.SELL))
 
 EVERYBODY = 0
 """Stands in a topic where there is no account."""
@@ -50,7 +56,7 @@ class Subscriber(Protocol):
     def take(self, channel: str, sequence: int, frame: bytes) -> None:
         """Take a frame of a subscribed channel without waiting for anything.
 
-        `sequence` is that of the account's orders in the channel `orders`, else 0.
+        `sequence` is the frame's in the channels that have one, else 0.
         """
 
 
@@ -119,13 +125,41 @@ class Feed:
             case _:
                 return None
 
+    def is_large(self, channel: str) -> bool:
+        """Say whether a channel's snapshot has to be written bit by bit: `large_snapshot`."""
+        kind, _, symbol = channel.partition(":")
+        if kind != "book":
+            return False
+        book = self._view.markets[symbol].book
+        return len(book.bids) + len(book.asks) > LEVELS_AT_ONCE
+
+    async def large_snapshot(self, channel: str) -> tuple[int, bytes]:
+        """Return the sequence and the snapshot of a book as it is at the call.
+
+        Updates go on meanwhile: the subscriber keeps back those above the sequence.
+        """
+        book = self._view.markets[channel.partition(":")[2]].book
+        market, sequence = book.market, book.sequence
+        frame = _book_frame(book, "snapshot", None, [], [])
+        sides = [(name, book.depth(side, len(book.side(side)))) for name, side in SIDES]
+        for name, levels in sides:
+            shown: list[list[str]] = []
+            for start in range(0, len(levels), LEVELS_AT_ONCE):
+                shown += [
+                    [market.format_price(price), market.format_quantity(quantity)]
+                    for price, quantity in levels[start : start + LEVELS_AT_ONCE]
+                ]
+                await asyncio.sleep(0)
+            frame[name] = shown
+        return sequence, encode(frame)
+
     def _book_snapshot(self, book: PublishedBook) -> bytes:
-        """Return the whole book: an update may name any level, so a copy must hold them all."""
+        """Return the whole book: a later update may name any level, so a copy needs them all."""
         symbol = book.market.symbol
         sequence, frame = self._book_snapshots.get(symbol, (-1, b""))
         if sequence != book.sequence:
-            bids = book.format_depth(Side.BUY, len(book.bids))
-            asks = book.format_depth(Side.SELL, len(book.asks))
+            bids = book.format_depth(Side.BUY, LEVELS_AT_ONCE)
+            asks = book.format_depth(Side.SELL, LEVELS_AT_ONCE)
             frame = encode(_book_frame(book, "snapshot", None, bids, asks))
             self._book_snapshots[symbol] = book.sequence, frame
         return frame
@@ -216,7 +250,7 @@ class Feed:
         # Every change of a book takes the next number, so the frame before this one ended there.
         previous = outcomes[0].sequence - 1
         frame = _book_frame(view.book, "update", previous, sides[Side.BUY], sides[Side.SELL])
-        self._send(topic, frame)
+        self._send(topic, frame, view.book.sequence)
 
     def _send_trades(self, symbol: str, trades: Iterable[Trade]) -> None:
         topic = Topic(f"trades:{symbol}")
@@ -225,11 +259,11 @@ class Feed:
             shown = [codec.trade(made, rules) for made in trades]
             self._send(topic, {"channel": topic.channel, "trades": shown})
 
-    def _send(self, topic: Topic, body: Json) -> None:
+    def _send(self, topic: Topic, body: Json, sequence: int = 0) -> None:
         frame = encode(body)
         # A copy, because a subscriber that has fallen too far behind unsubscribes itself.
         for subscriber in tuple(self._subscribers[topic]):
-            subscriber.take(topic.channel, 0, frame)
+            subscriber.take(topic.channel, sequence, frame)
 
 
 def order_frame(sequence: int, state: OrderState, rules: Market, trades: Iterable[Trade]) -> bytes:

@@ -1,79 +1,23 @@
-"""The WebSocket: frames in, answers and channels out, one `Connection` per socket."""
+"""The WebSocket's front: takes connections in, and closes them together."""
 
 import asyncio
 from asyncio.trsock import TransportSocket
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from dataclasses import replace
-from functools import partial
+from collections.abc import Iterable
 from socket import SO_SNDBUF, SOL_SOCKET
-from time import monotonic
-from typing import Annotated
 
-import orjson
-from aiohttp import WSMsgType, web
-from aiohttp.abc import AbstractStreamWriter
-from pydantic import Field
+from aiohttp import web
 
-from exchange.web import codec
 from exchange.web.app import explain
-from exchange.web.auth import demand
-from exchange.web.codec import Json
+from exchange.web.connection import CLOSE_SECONDS, Connection, Shared
 from exchange.web.errors import Problem
-from exchange.web.feed import BALANCES, ORDERS, OWN, Feed, Topic, order_frame
-from exchange.web.forms import CancelAllQuery, Form
-from exchange.web.frames import closing, encode
-from exchange.web.operations import Operation, Operations
-from exchange.web.outgoing import Outgoing
-from exchange.web.routing import MAX_ID, Budget, Call, Context, Principal, Route, Scope
-from exchange.web.splice import Splice
-from exchange.web.turns import Turn
-from exchange.web.validation import validate
+from exchange.web.feed import Feed
+from exchange.web.operations import Operations
+from exchange.web.routing import Context, Route
 
-NORMAL, GOING_AWAY, BUG, TRY_AGAIN_LATER, REVOKED, FELL_BEHIND = 1000, 1001, 1011, 1013, 4001, 4008
-
-MAX_IN_FLIGHT = 256
-"""Operations of one connection that wait for their answers; beyond it nothing more is read."""
+BUG, REVOKED = 1011, 4001
 
 SEND_BUFFER_BYTES = 262_144
 """What the kernel may hold for one reader; left alone it grows to megabytes that nobody counts."""
-
-CLOSE_SECONDS = 2.0
-"""For the client to take what was written and to say goodbye; then the socket is cut."""
-
-REPLAY_PAGE = 500
-"""Order events read from storage at a time."""
-
-FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, ATTEMPTS = 0.05, 2.0, 60
-"""Between attempts to cancel after a disconnect, and how many there are."""
-
-
-class SubscribeForm(Form):
-    """Which channels; `from` is where the replay of `orders` begins."""
-
-    channels: Annotated[list[str], Field(min_length=1)]
-    start: Annotated[int | None, Field(alias="from", ge=0, lt=MAX_ID)] = None
-
-
-class UnsubscribeForm(Form):
-    """Which channels to leave."""
-
-    channels: list[str]
-
-
-class AuthenticateForm(Form):
-    """Who speaks."""
-
-    token: str
-
-
-class CancelOnDisconnectForm(Form):
-    """Whether the account's open orders are canceled when the connection ends."""
-
-    enabled: bool
-
-
-class PingForm(Form):
-    """Nothing."""
 
 
 class WebSockets:
@@ -81,20 +25,18 @@ class WebSockets:
 
     def __init__(self, context: Context, routes: Iterable[Route]) -> None:
         """Listen to what is committed and to revoked tokens."""
-        self.context = context
-        self.operations = Operations(routes)
-        self.feed = Feed(context.bridge.view)
-        self.connections: dict[Connection, None] = {}
-        self.stopping = False
-        self._tasks: set[asyncio.Task[None]] = set()
-        context.bridge.listeners.append(self.feed.take)
+        feed = Feed(context.bridge.view)
+        self._context = context
+        self._shared = Shared(context, Operations(routes), feed)
+        self._connections: dict[Connection, None] = {}
+        context.bridge.listeners.append(feed.take)
         context.token_index.revoked.append(self._revoke)
-        context.metrics.websockets.set_function(lambda: len(self.connections))
+        context.metrics.websockets.set_function(lambda: len(self._connections))
         self._sweeper = asyncio.get_running_loop().call_later(CLOSE_SECONDS, self._sweep)
 
     async def handle(self, request: web.BaseRequest) -> web.WebSocketResponse:
         """Serve one connection until it ends."""
-        settings = self.context.settings
+        settings = self._context.settings
         socket = web.WebSocketResponse(
             heartbeat=settings.ws_heartbeat_seconds,
             compress=False,
@@ -103,7 +45,7 @@ class WebSockets:
         )
         if not socket.can_prepare(request).ok:
             raise Problem("malformed_request", "This is a WebSocket: connect with an upgrade.")
-        if self.stopping:
+        if self._shared.stopping:
             raise Problem("exchange_busy", retry_after=1)
         stream = await socket.prepare(request)
         transport = request.transport
@@ -111,31 +53,24 @@ class WebSockets:
             return socket
         raw: TransportSocket = transport.get_extra_info("socket")
         raw.setsockopt(SOL_SOCKET, SO_SNDBUF, SEND_BUFFER_BYTES)
-        connection = Connection(self, socket, request, transport, stream)
-        self.connections[connection] = None
+        connection = Connection(self._shared, socket, request, transport, stream)
+        self._connections[connection] = None
         try:
             await connection.run()
         except Exception as error:  # noqa: BLE001  explain() logs what it does not know.
-            connection.close(BUG, explain(error, self.context).code)
+            connection.close(BUG, explain(error, self._context).code)
         finally:
-            del self.connections[connection]
+            del self._connections[connection]
             connection.end()
         return socket
 
-    def start(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
-        """Run something that may outlive the connection that asked for it."""
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
-
     def _sweep(self) -> None:
-        for connection in tuple(self.connections):
+        for connection in tuple(self._connections):
             connection.cut_if_over()
         self._sweeper = asyncio.get_running_loop().call_later(CLOSE_SECONDS, self._sweep)
 
     def _revoke(self, token_id: int) -> None:
-        for connection in tuple(self.connections):
+        for connection in tuple(self._connections):
             if connection.token_id == token_id:
                 connection.close(REVOKED, "token revoked")
 
@@ -144,354 +79,8 @@ class WebSockets:
 
         To be called while the bridge still takes commands.
         """
-        self.stopping = True
-        await asyncio.gather(*(connection.leave() for connection in tuple(self.connections)))
-        while self._tasks:
-            await asyncio.wait(self._tasks)
+        self._shared.stopping = True
+        await asyncio.gather(*(connection.leave() for connection in tuple(self._connections)))
+        while self._shared.tasks:
+            await asyncio.wait(self._shared.tasks)
         self._sweeper.cancel()
-
-
-class Connection:
-    """One client's socket: reads its frames in order, and answers each as soon as it can."""
-
-    def __init__(
-        self,
-        hub: WebSockets,
-        socket: web.WebSocketResponse,
-        request: web.BaseRequest,
-        transport: asyncio.Transport,
-        stream: AbstractStreamWriter,
-    ) -> None:
-        """Serve a socket whose handshake is done."""
-        self._hub = hub
-        self._context = hub.context
-        self._socket = socket
-        self._address = request.remote or ""
-        self._transport = transport
-        self._outgoing = Outgoing(
-            transport,
-            stream,
-            limit=self._context.settings.ws_queue_bytes,
-            fell_behind=lambda: self.close(FELL_BEHIND, "too slow: frames were waiting"),
-        )
-        self._principal: Principal | None = None
-        self._cancel_on_disconnect = False
-        self._topics: dict[str, Topic] = {}
-        self._splices: dict[str, Splice] = {}
-        self._slots = asyncio.Semaphore(MAX_IN_FLIGHT)
-        self._in_flight: set[asyncio.Task[None]] = set()
-        self._last_turn: asyncio.Future[None] | None = None
-        self._closing = False
-        self._was_over = False
-
-    @property
-    def token_id(self) -> int | None:
-        """The token that the client has authenticated with."""
-        return None if self._principal is None else self._principal.token_id
-
-    async def run(self) -> None:
-        """Read until either side has said goodbye."""
-        async for message in self._socket:
-            if message.type is WSMsgType.ERROR:
-                break
-            if not self._closing:
-                await self._take_frame(message.data)
-                # Answers can be put off, unlike what the channels bring: stop reading instead.
-                await self._outgoing.room()
-
-    # --- What the server sends -------------------------------------------------------------------
-
-    def take(self, channel: str, sequence: int, frame: bytes) -> None:
-        """Take a frame of a channel (see `Subscriber`)."""
-        splice = self._splices.get(channel)
-        if splice is None:
-            self._outgoing.send(frame)
-        else:
-            splice.take(sequence, frame)
-
-    def _answer(self, frame_id: object, result: object) -> None:
-        self._outgoing.send(encode({"id": frame_id, "result": result}))
-
-    def _refuse(self, frame_id: object, problem: Problem) -> None:
-        self._outgoing.send(encode({"id": frame_id, "error": problem.body()}))
-
-    # --- What the client sends -------------------------------------------------------------------
-
-    async def _take_frame(self, text: str | bytes) -> None:
-        """Carry out one frame, or for an order's operation begin to."""
-        frame_id: object = None
-        try:
-            frame = _parse(text)
-            frame_id = _take_id(frame)
-            op = _take_op(frame)
-            operation = self._hub.operations.find(op, frame)
-            if operation is None:
-                await self._carry_out(op, frame_id, frame)
-            else:
-                await self._begin(operation, frame_id)
-        except Problem as problem:
-            self._refuse(frame_id, problem)
-
-    async def _carry_out(self, op: str, frame_id: object, fields: Json) -> None:
-        self._limit_address()
-        match op:
-            case "ping":
-                validate(PingForm, fields)
-                self._answer(frame_id, {"time": codec.format_time(self._context.bridge.now())})
-            case "authenticate":
-                self._answer(frame_id, self._authenticate(validate(AuthenticateForm, fields)))
-            case "subscribe":
-                form = validate(SubscribeForm, fields)
-                topics = self._find_topics(form)
-                self._topics.update(topics)
-                self._answer(frame_id, {"channels": list(self._topics)})
-                await self._subscribe(topics.values(), form.start)
-            case "unsubscribe":
-                self._unsubscribe(validate(UnsubscribeForm, fields).channels)
-                self._answer(frame_id, {"channels": list(self._topics)})
-            case "cancel_on_disconnect":
-                self._demand(Scope.TRADE)
-                self._cancel_on_disconnect = validate(CancelOnDisconnectForm, fields).enabled
-                self._answer(frame_id, {"enabled": self._cancel_on_disconnect})
-            case _:
-                raise Problem("validation_error", f"There is no op {op}.", field="op", value=op)
-
-    def _demand(self, scope: Scope) -> Principal:
-        if self._principal is None:
-            raise Problem("unauthenticated", "Authenticate first, by the op 'authenticate'.")
-        demand(self._principal, scope)
-        return self._principal
-
-    def _limit_address(self) -> None:
-        allowance = self._context.limiter.take_address(self._address, monotonic())
-        if allowance is not None and allowance.wait:
-            raise allowance.problem()
-
-    def _authenticate(self, form: AuthenticateForm) -> Json:
-        principal = self._context.token_index.find(form.token)
-        if principal is None:
-            failure = self._context.limiter.take_failure(self._address, monotonic())
-            if failure is not None and failure.wait:
-                raise failure.problem()
-            raise Problem("unauthenticated", "The token is unknown or was revoked.")
-        # Subscriptions and cancel_on_disconnect belong to an account: a new token, yes; another
-        # account, no.
-        if self._principal is not None and self._principal.account_id != principal.account_id:
-            raise Problem(
-                "permission_denied", "This connection speaks for another account: open a new one."
-            )
-        self._principal = principal
-        scopes = sorted(scope.value for scope in principal.scopes)
-        return {"account_id": principal.account_id, "scopes": scopes}
-
-    # --- Orders ----------------------------------------------------------------------------------
-
-    async def _begin(self, operation: Operation, frame_id: object) -> None:
-        """Start an operation on orders; its command leaves after those of the frames before it."""
-        if operation.route.budget is not Budget.CANCEL:
-            self._limit_address()
-        assert operation.route.scope is not None, "orders are somebody's"
-        principal = self._demand(operation.route.scope)
-        if self._hub.stopping:
-            raise Problem("exchange_busy", retry_after=1)
-        turn = Turn(self._context.bridge, self._last_turn)
-        context = replace(
-            self._context,
-            bridge=turn,  # type: ignore[arg-type]  # All of a bridge that a handler needs.
-        )
-        call = operation.call(context, principal)
-        await self._slots.acquire()
-        self._last_turn = turn.over
-        task = self._hub.start(self._finish(operation.route, call, turn, frame_id))
-        self._in_flight.add(task)
-        task.add_done_callback(self._in_flight.discard)
-
-    async def _finish(self, route: Route, call: Call, turn: Turn, frame_id: object) -> None:
-        try:
-            answered = await route.handler(call)
-        except Exception as error:  # noqa: BLE001  As in the HTTP application: all is explained.
-            self._refuse(frame_id, explain(error, self._context))
-        else:
-            body = answered.body
-            self._answer(frame_id, orjson.Fragment(body) if isinstance(body, bytes) else body)
-        finally:
-            turn.finish()
-            self._slots.release()
-
-    # --- Channels --------------------------------------------------------------------------------
-
-    def _find_topics(self, form: SubscribeForm) -> dict[str, Topic]:
-        """Return what is asked for; one that cannot be had refuses them all."""
-        topics: dict[str, Topic] = {}
-        for name in form.channels:
-            channel = self._hub.feed.find(name)
-            if channel in OWN:
-                topics[channel] = Topic(channel, self._demand(Scope.READ).account_id)
-            else:
-                topics[channel] = Topic(channel)
-        if form.start is not None and ORDERS not in topics:
-            raise Problem("validation_error", "from is for the channel orders.", field="from")
-        limit = self._context.settings.ws_subscriptions
-        count = len(self._topics.keys() | topics.keys())
-        if count > limit:
-            raise Problem(
-                "validation_error",
-                f"These would be {count} subscriptions of at most {limit}.",
-                field="channels",
-                limit=limit,
-                value=count,
-            )
-        return topics
-
-    async def _subscribe(self, topics: Iterable[Topic], start: int | None) -> None:
-        """Begin each channel with how things stand; who subscribes again gets that again."""
-        for topic in topics:
-            await self._outgoing.room()
-            if self._closing:
-                return
-            self._end_splice(topic.channel)
-            if topic.channel == BALANCES:
-                self._begin_splice(topic, partial(self._send_balances, topic.account_id))
-            elif topic.channel == ORDERS and start is not None:
-                self._begin_splice(topic, partial(self._replay, topic.account_id, start))
-            # No await from here: the next update continues this very snapshot.
-            snapshot = self._hub.feed.snapshot(topic.channel)
-            if snapshot is not None:
-                self._outgoing.send(snapshot)
-            self._hub.feed.subscribe(topic, self)
-
-    def _unsubscribe(self, channels: Iterable[str]) -> None:
-        for channel in channels:
-            self._end_splice(channel)
-            topic = self._topics.pop(channel, None)
-            if topic is not None:
-                self._hub.feed.unsubscribe(topic, self)
-
-    def _begin_splice(self, topic: Topic, past: Callable[[], Awaitable[int]]) -> None:
-        """Keep live frames back until what comes before them was read from storage and sent."""
-        splice = self._splices[topic.channel] = Splice(self._outgoing)
-        splice.task = self._hub.start(self._join(splice, past))
-
-    async def _join(self, splice: Splice, past: Callable[[], Awaitable[int]]) -> None:
-        try:
-            splice.release(await past())
-        except Exception as error:  # noqa: BLE001  What explain() does not know, it logs.
-            self.close(TRY_AGAIN_LATER, explain(error, self._context).code)
-
-    def _end_splice(self, channel: str) -> None:
-        splice = self._splices.pop(channel, None)
-        if splice is not None:
-            splice.drop()
-
-    async def _send_balances(self, account_id: int) -> int:
-        """Send the balances; what follows is absolute, so an older one does no lasting harm."""
-        balances = await self._context.queries.balances(account_id)
-        self._outgoing.send(self._hub.feed.balances_snapshot(balances))
-        return -1
-
-    async def _replay(self, account_id: int, start: int) -> int:
-        """Send the order reports from `start` on, and return the last one's sequence.
-
-        The last page is read after live frames began to be kept back, so that no report is
-        neither in it nor among them.
-        """
-        markets = self._context.bridge.view.markets
-        while True:
-            events = await self._context.queries.order_events(account_id, start, REPLAY_PAGE)
-            for event in events:
-                rules = markets[event.order.market].market
-                frame = order_frame(event.sequence, event.order, rules, event.trades)
-                await self._outgoing.room()
-                self._outgoing.send(frame)
-                start = event.sequence + 1
-            if len(events) < REPLAY_PAGE:
-                return start - 1
-
-    # --- The end ---------------------------------------------------------------------------------
-
-    def close(self, code: int, reason: str) -> None:
-        """Say goodbye and forget what waits; the client has a moment to say so too."""
-        if self._closing:
-            return
-        self._leave_channels()
-        self._transport.write(closing(code, reason))
-        # A reader that does not read never gets there: its memory is freed by cutting it off.
-        asyncio.get_running_loop().call_later(CLOSE_SECONDS, self._transport.abort)
-
-    def _leave_channels(self) -> None:
-        self._closing = True
-        self._unsubscribe(tuple(self._topics))
-        self._outgoing.close()
-        if self._cancel_on_disconnect and self._principal is not None:
-            self._hub.start(self._cancel_orders(self._principal))
-
-    async def leave(self) -> None:
-        """Let what is in flight be answered, then close because the server stops."""
-        if self._in_flight:
-            await asyncio.wait(self._in_flight)
-        await self._outgoing.flush(CLOSE_SECONDS)
-        self.close(GOING_AWAY, "the server stops")
-
-    def end(self) -> None:
-        """Let go of everything, however the connection ended."""
-        if not self._closing:
-            self._leave_channels()
-            if not self._transport.is_closing():
-                self._transport.write(closing(NORMAL))
-                asyncio.get_running_loop().call_later(CLOSE_SECONDS, self._transport.abort)
-        self._transport.close()
-
-    def cut_if_over(self) -> None:
-        """Cut a socket that aiohttp has closed and that is still there at the second look.
-
-        It closes politely, which a client that reads nothing could hold up for ever.
-        """
-        if self._was_over:
-            self._transport.abort()
-        self._was_over = self._socket.closed
-
-    async def _cancel_orders(self, principal: Principal) -> None:
-        """Cancel all open orders of the account, those that are on their way included."""
-        if self._in_flight:
-            await asyncio.wait(self._in_flight)
-        route, query = self._hub.operations.cancel_all, CancelAllQuery()
-        pause = FIRST_PAUSE_SECONDS
-        for _ in range(ATTEMPTS):
-            try:
-                await route.handler(Call(self._context, principal, {}, query, None))
-            except Exception as error:  # noqa: BLE001  explain() logs what it does not know.
-                failure = explain(error, self._context).code
-            else:
-                return
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
-        self._context.log.error(
-            "orders not canceled after a disconnect",
-            account_id=principal.account_id,
-            failure=failure,
-        )
-
-
-def _parse(text: str | bytes) -> Json:
-    """Return the frame as an object; a binary one is taken as text."""
-    try:
-        frame = orjson.loads(text)
-    except orjson.JSONDecodeError as error:
-        raise Problem("malformed_request", f"The frame is not valid JSON: {error}.") from None
-    if not isinstance(frame, dict):
-        raise Problem("malformed_request", "The frame is not a JSON object.")
-    return frame
-
-
-def _take_id(frame: Json) -> object:
-    frame_id = frame.pop("id", None)
-    if isinstance(frame_id, dict | list):
-        raise Problem("validation_error", "id must be a string or a number.", field="id")
-    return frame_id
-
-
-def _take_op(frame: Json) -> str:
-    op = frame.pop("op", None)
-    if not isinstance(op, str):
-        raise Problem("validation_error", "op must be a string.", field="op")
-    return op

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import orjson
 import pytest
 
-from tests.web.rest import Running, World, running
+from tests.web.rest import Client, Running, World, running
 from tests.web.sockets import PATIENCE, Json, Socket, connected, on_loop
 
 Start: TypeAlias = Callable[..., AbstractContextManager[Running]]
@@ -65,13 +65,21 @@ class Copy:
         )
 
 
-async def trade(world: World, socket: Socket, random: Random, count: int) -> None:
+async def trade(
+    world: World,
+    socket: Socket,
+    random: Random,
+    count: int,
+    *,
+    around: tuple[int, int] = (95, 105),
+) -> None:
     """Send random orders, amendments and cancels, many at once; refusals are part of it."""
     open_ids: list[int] = []
     sent: list[int] = []
     for _ in range(count):
         chance = random.random()
-        price, quantity = f"{random.randint(950, 1050) / 10}", f"{random.randint(1, 30) / 100}"
+        price = f"{random.randint(around[0] * 10, around[1] * 10) / 10}"
+        quantity = f"{random.randint(1, 30) / 100}"
         if chance < 0.75 or not open_ids:
             side = random.choice(("buy", "sell"))
             sent.append(await socket.send("order.place", **world.form(side, quantity, price)))
@@ -140,6 +148,36 @@ async def test_the_trades_of_the_stream_are_all_trades_in_order(world: World) ->
         )
 
         assert [made for frame in reader.of(trades) for made in frame["trades"]] == made[::-1]
+
+
+@on_loop
+async def test_a_large_book_comes_whole_and_goes_on_from_there(world: World) -> None:
+    book = f"book:{world.market}"
+    rich = [world.trader("rich", base="100000", quote="100000000") for _ in range(2)]
+    async with (
+        connected(world.url, rich[0].token) as buyer,
+        connected(world.url, rich[1].token) as seller,
+        connected(world.url, world.alice.token) as alice,
+        connected(world.url) as reader,
+    ):
+        for start in range(0, 900, 100):
+            prices = [f"{10 + (start + n) / 100:.2f}" for n in range(100)]
+            asks = [world.form("sell", "1", f"{20 + (start + n) / 100:.2f}") for n in range(100)]
+            await buyer.ask("order.batch", orders=[world.form("buy", "1", p) for p in prices])
+            await seller.ask("order.batch", orders=asks)
+        trader = asyncio.create_task(trade(world, alice, Random(5), 300, around=(10, 20)))
+        for _ in range(5):
+            await reader.ask("subscribe", channels=[book])
+        await trader
+        body = world.public.get(f"/markets/{world.market}/book", depth=1000).ok()
+        await reader.first_where(book, lambda frame: frame["sequence"] == body["sequence"])
+
+    frames = reader.of(book)
+    starts = [n for n, frame in enumerate(frames) if frame["type"] == "snapshot"]
+    assert len(frames[starts[0]]["bids"]) > 800
+    for start, end in zip(starts, [*starts[1:], None], strict=True):
+        copy = Copy(frames[start:end])
+    assert copy.levels() == (body["bids"], body["asks"])
 
 
 # --- Order reports -------------------------------------------------------------------------------
@@ -411,6 +449,11 @@ async def test_a_stopping_server_answers_what_it_has_taken_and_says_goodbye(star
             )
             await stopped
         world.close()
+    with start() as again:
+        alice = Client(again.url, world.alice.token)
+        assert len(alice.get("/orders", status="closed").items()) >= 1
+        assert alice.get("/orders").items() == [], "canceled on disconnect, before the stop"
+        alice.close()
 
 
 # --- Budgets -------------------------------------------------------------------------------------
