@@ -152,7 +152,7 @@ def _order(random: Random, _: World) -> PlaceOrder:
 
 
 def _some_order(random: Random, world: World) -> tuple[int, int]:
-    orders = world.admission.orders
+    orders = world.admission.orders.by_id
     if not orders:
         return random.randrange(1, 300), random.choice(ACCOUNTS)
     order_id = random.choice(list(orders))

@@ -436,7 +436,7 @@ class World:
                 market = self.store.markets[symbol]
                 currency = (market.quote if order.side is Side.BUY else market.base).symbol
                 locked[order.account_id, currency] += order.hold
-                assert order.id in self.admission.orders, "an open order is not known"
+                assert order.id in self.admission.orders.by_id, "an open order is not known"
             if not actor._halted:
                 self._check_engine(actor._engine)
         ledger = self.admission.ledger
@@ -444,7 +444,7 @@ class World:
             assert balance.locked == balance.resting == locked[key], f"{key} locks {balance.locked}"
             assert balance.total == self.store.totals.get(key, 0), f"{key} is {balance.total}"
         open_orders = {order.id for order in self.store.orders.values() if order.is_open}
-        assert self.admission.orders.keys() == open_orders
+        assert self.admission.orders.by_id.keys() == open_orders
         for order_id, order in self.acknowledged.items():
             kept = self.store.orders[order_id]
             assert kept.filled >= order.filled, "an acknowledged fill is gone"
