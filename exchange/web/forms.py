@@ -212,7 +212,7 @@ class OrdersQuery(PageQuery):
     """Which of the own orders."""
 
     market: MarketSymbol | None = None
-    status: Literal["open", "closed", "all"] = "open"
+    status: Literal["open", "closed", "all"] = "all"
 
 
 class FillsQuery(PageQuery):
