@@ -9,6 +9,9 @@ from exchange.web.routing import Context, Route
 
 BACKLOG = 1024
 
+QUIET_SECONDS = 0.1
+"""For requests that were already under way when the server was told to stop."""
+
 
 class Server:
     """The HTTP server of one exchange; started and stopped once, on its event loop."""
@@ -48,8 +51,9 @@ class Server:
         self._listener.close()
         for stop in self.stopping:
             await stop()
-        # What has arrived by now is started before idle connections are closed.
-        await asyncio.sleep(0)
+        # What clients sent before they could know is read, and started, before idle connections are
+        # closed: one turn of the loop need not look at the sockets at all.
+        await asyncio.sleep(QUIET_SECONDS)
         self._connections.pre_shutdown()
         await self._connections.shutdown(self._settings.shutdown_seconds)
         self._listener = None
