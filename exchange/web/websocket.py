@@ -81,6 +81,7 @@ class WebSockets:
         """
         self._shared.stopping = True
         await asyncio.gather(*(connection.leave() for connection in tuple(self._connections)))
-        while self._shared.tasks:
-            await asyncio.wait(self._shared.tasks)
+        if self._shared.tasks:
+            seconds = self._context.settings.shutdown_seconds
+            await asyncio.wait(tuple(self._shared.tasks), timeout=seconds)
         self._sweeper.cancel()
