@@ -14,7 +14,7 @@ from exchange.actors.accounts import AccountsActor, MarketRecipient, UsedClientO
 from exchange.actors.market import MarketActor
 from exchange.actors.persistence import NotWrittenError, PersistenceActor
 from exchange.actors.publisher import BookPublisher, NotPublishedError, Snapshot
-from exchange.actors.recipient import Later
+from exchange.actors.recipient import Dispensable, Later
 from exchange.engine import Counters, MatchingEngine
 from exchange.messages import Journaled, MarketCreated
 from exchange.metrics import Metrics
@@ -92,7 +92,7 @@ class Line:
             write=self._write,
             # Event.wait() is true once the exchange is stopping.
             pause=lambda seconds: not self._stopping.wait(seconds),
-            recipients=[settled, self._publisher],
+            recipients=[settled, Dispensable(self._publisher)],
             max_batch=settings.persistence_max_batch,
             observe=metrics.observe_stage,
             batch_size=metrics.observe_batch,

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable
+from types import TracebackType
 from typing import NamedTuple
 
 import pykka
@@ -100,3 +101,13 @@ class BookPublisher(pykka.ThreadingActor):
             self._dirty.clear()
         self._waiting = True
         self._wake_later(pause, lambda: self.actor_ref.tell(Wake()))
+
+    def on_failure(
+        self,
+        exception_type: type[BaseException] | None,
+        exception_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Say that no snapshots come any more; trading does not need them."""
+        del exception_type, exception_value, traceback
+        self._available(False)

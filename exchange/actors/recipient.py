@@ -1,6 +1,9 @@
 """What an actor may know of another: that it can be told something."""
 
+from contextlib import suppress
 from typing import Generic, Protocol, TypeVar
+
+import pykka
 
 M_contra = TypeVar("M_contra", contravariant=True)
 M = TypeVar("M")
@@ -24,3 +27,16 @@ class Later(Generic[M]):
         """Pass a message on."""
         assert self.target is not None, "told before the circle was closed"
         self.target.tell(message)
+
+
+class Dispensable(Generic[M]):
+    """A recipient that the exchange goes on without: what it is told when it is dead is dropped."""
+
+    def __init__(self, target: Recipient[M]) -> None:
+        """Stand before the recipient."""
+        self._target = target
+
+    def tell(self, message: M) -> None:
+        """Pass a message on if anybody takes it."""
+        with suppress(pykka.ActorDeadError):
+            self._target.tell(message)

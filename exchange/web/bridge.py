@@ -239,9 +239,17 @@ class Bridge:
     def _deliver(self) -> None:
         answers = self.outbox.drain()
         self.view.take(answers)
-        for listener in self.listeners:
-            listener(answers)
         now = monotonic()
+        try:
+            for listener in self.listeners:
+                listener(answers)
+        finally:
+            # A stream that breaks must not keep anybody from the answer to a request.
+            self._resolve(answers)
+        if answers:
+            self._observe("deliver", monotonic() - now)
+
+    def _resolve(self, answers: list[Answer]) -> None:
         for answer in answers:
             request_id = _request_id(answer)
             pending = self._pending.pop(request_id, None)
@@ -251,8 +259,6 @@ class Bridge:
                 self._per_market[pending.market] -= 1
             if not pending.future.done():
                 pending.future.set_result(answer)
-        if answers:
-            self._observe("deliver", monotonic() - now)
         if not self._pending:
             self._idle.set()
 

@@ -239,6 +239,28 @@ def test_listeners_see_answers_before_those_who_wait_and_after_the_view() -> Non
     play(scene)
 
 
+def test_a_listener_that_breaks_keeps_nobody_from_an_answer() -> None:
+    async def scene(stage: Stage) -> None:
+        told: list[object] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+        order = sell(1, at=100)
+        (task,) = await stage.sent(order)
+
+        def broken(_: list[Answer]) -> None:
+            raise RuntimeError
+
+        stage.bridge.listeners.append(broken)
+        refused = Refused(order.request_id, Rejection(Reject.ACCOUNT_FROZEN))
+        stage.bridge.outbox.tell([refused])
+        await turns()
+
+        assert task.done()
+        assert stage.bridge.in_flight == 0
+        assert len(told) == 1, "the bug is reported"
+
+    play(scene)
+
+
 def test_answers_from_many_threads_all_arrive() -> None:
     async def scene(stage: Stage) -> None:
         orders = [buy(1, at=100) for _ in range(100)]
