@@ -52,9 +52,10 @@ async def _load(url: str, requests: list[Iterator[bytes]], seconds: float) -> Me
 
 
 async def _run(
-    bare: str, url: str, tokens: list[str], connections: int, seconds: float, seed: int
+    servers: tuple[str, str], tokens: list[str], connections: int, seconds: float, seed: int
 ) -> list[Row]:
     """Measure bare, single and batch once, one after another."""
+    bare, url = servers
     market = "M0_USD"
 
     def owner(number: int) -> str:
@@ -111,7 +112,7 @@ async def _measure_all(arguments: argparse.Namespace, console: Console) -> list[
         for connections in arguments.connections:
             runs = []
             for run in range(arguments.runs):
-                runs.append(await _run(bare, url, tokens, connections, arguments.seconds, run))
+                runs.append(await _run((bare, url), tokens, connections, arguments.seconds, run))
                 progress.advance(task)
             series.extend([list(lines) for lines in zip(*runs, strict=True)])
     return series

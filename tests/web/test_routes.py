@@ -145,7 +145,9 @@ def test_a_call_has_a_schema_and_a_scope_unless_it_is_public(route: Route) -> No
 def test_a_call_answers_what_its_schema_says(world: World, route: Route) -> None:
     variables, form = EXAMPLES[_short(route)](world)
     client = world.admin if route.scope is Scope.ADMIN else world.alice
-    query = {"account_id": world.alice.id} if _short(route) == ("DELETE", "/admin/orders") else {}
+    query: Json = (
+        {"account_id": world.alice.id} if _short(route) == ("DELETE", "/admin/orders") else {}
+    )
 
     reply = client.call(route.method, _short(route)[1].format(**variables), form, **query)
 
