@@ -203,13 +203,15 @@ class Line:
             log.warning("market loaded again and trading", market=market)
 
     def _load_used_ids(self) -> None:
+        # Dispensable: the exchange may stop before all are read.
+        accounts: Dispensable[UsedClientOrderIds] = Dispensable(self.accounts)
         try:
             for chunk in self._storage.used_client_order_ids():
-                self.accounts.tell(UsedClientOrderIds(chunk))
+                accounts.tell(UsedClientOrderIds(chunk))
         except StorageUnavailable as error:
             log.warning("client order ids not loaded, each is looked up", reason=str(error))
         else:
-            self.accounts.tell(UsedClientOrderIds())
+            accounts.tell(UsedClientOrderIds())
 
     def stop(self) -> None:
         """Stop the actors in the order of the line, each after what it was told before."""
@@ -322,15 +324,15 @@ def _server(context: Context) -> Server:
 
 async def _load_tokens(tokens: Tokens, context: Context) -> str | None:
     """Let the stored tokens in; make the first one, the admin's, if there was never any."""
-    first = await tokens.issue_first(context.bridge.now())
+    path = context.settings.data_dir / ADMIN_TOKEN_FILE
+    first = await tokens.issue_first(
+        context.bridge.now(), keep=lambda secret: _keep_private(path, secret)
+    )
     for token in await tokens.load_all():
         scopes = frozenset(Scope(scope) for scope in token.scopes)
         principal = Principal(token.account_id, token.id, scopes)
         context.token_index.add(token.hash, principal)
-    if first is None:
-        return None
-    _keep_private(context.settings.data_dir / ADMIN_TOKEN_FILE, first.secret)
-    return first.secret
+    return None if first is None else first.secret
 
 
 def _keep_private(path: Path, text: str) -> None:
@@ -340,6 +342,8 @@ def _keep_private(path: Path, text: str) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:
         file.write(f"{text}\n")
+        file.flush()
+        os.fsync(descriptor)
 
 
 def _view(recovered: Recovered, trades_kept: int) -> View:

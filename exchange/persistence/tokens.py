@@ -4,7 +4,7 @@
 
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from hashlib import sha256
 
@@ -57,17 +57,23 @@ class Tokens:
         """Return every valid token."""
         return await self._read("WHERE revoked_at IS NULL ORDER BY id", [])
 
-    async def issue_first(self, time: int) -> Issued | None:
-        """Make the first admin's token; `None` if any token has ever been made."""
+    async def issue_first(self, time: int, keep: Callable[[str], None]) -> Issued | None:
+        """Make the first admin's token; `None` if any token has ever been made.
+
+        `keep` gets the secret before the token is committed: whatever happens in between, there is
+        never a token that nobody knows and that keeps another first one from being made.
+        """
         audit = Audit(ADMIN, 0, "token.issue", "")
         async with self._connection() as connection, connection.transaction():
             await connection.execute("LOCK TABLE tokens IN EXCLUSIVE MODE")
             found = await connection.execute("SELECT 1 FROM tokens LIMIT 1")
             if await found.fetchone() is not None:
                 return None
-            return await _issue(
+            issued = await _issue(
                 connection, ADMIN, ALL_SCOPES, label="first start", time=time, audit=audit
             )
+            keep(issued.secret)
+            return issued
 
     async def _read(self, where: str, values: list[object]) -> list[StoredToken]:
         async with self._connection() as connection:

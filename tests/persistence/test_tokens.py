@@ -88,13 +88,30 @@ def test_a_token_without_an_audit_row_is_not_made(database_url: str) -> None:
 
 def test_the_first_start_makes_one_admin_token(database_url: str) -> None:
     async def run(tokens: Tokens) -> None:
-        first, second = await asyncio.gather(tokens.issue_first(NOW), tokens.issue_first(NOW))
+        kept: list[str] = []
+        first, second = await asyncio.gather(
+            tokens.issue_first(NOW, kept.append), tokens.issue_first(NOW, kept.append)
+        )
 
         made = first or second
         assert made is not None
         assert (first is None) != (second is None)
         assert made.token.scopes == ["read", "trade", "admin"]
+        assert kept == [made.secret]
         await tokens.revoke(made.token.id, NOW, REVOKE)
-        assert await tokens.issue_first(NOW) is None
+        assert await tokens.issue_first(NOW, kept.append) is None
+
+    ask(database_url, run)
+
+
+def test_a_first_token_that_could_not_be_kept_is_not_made(database_url: str) -> None:
+    def fail(_: str) -> None:
+        raise OSError
+
+    async def run(tokens: Tokens) -> None:
+        with pytest.raises(OSError):  # noqa: PT011  It is our own.
+            await tokens.issue_first(NOW, fail)
+
+        assert await tokens.load_all() == []
 
     ask(database_url, run)
