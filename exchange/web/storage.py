@@ -113,6 +113,3 @@ class Tokens(Protocol):
 
     async def load_all(self) -> list[StoredToken]:
         """Return every valid token."""
-
-    async def issue_first(self, time: int) -> Issued | None:
-        """Make the first admin's token; `None` if any token has ever been made."""
