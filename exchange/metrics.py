@@ -25,7 +25,7 @@ class Metrics:
         self._registry = registry = CollectorRegistry()
         self._stages = Histogram(
             "exchange_stage_seconds",
-            "Seconds that a batch spends in a stage: queue, admit, match, commit, settle, deliver.",
+            "Seconds that a batch spends in a stage: queue, admit, match, commit, settle, reply.",
             ["stage"],
             buckets=SECONDS,
             registry=registry,

@@ -247,7 +247,7 @@ class Bridge:
             # A stream that breaks must not keep anybody from the answer to a request.
             self._resolve(answers)
         if answers:
-            self._observe("deliver", monotonic() - now)
+            self._observe("reply", monotonic() - now)
 
     def _resolve(self, answers: list[Answer]) -> None:
         for answer in answers:

@@ -152,7 +152,7 @@ TRADING = (
         "GET",
         f"{V1}/orders",
         handler=trading.list_orders,
-        summary="Own orders, newest first; the open ones unless status says otherwise",
+        summary="Own orders, newest first; all unless status says otherwise",
         answer=answers.Orders,
         query=forms.OrdersQuery,
         problems=("market_not_found", *READ_PROBLEMS),
