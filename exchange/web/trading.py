@@ -199,6 +199,9 @@ async def place_batch(call: Call) -> Answered:
                 _, results[place] = await _placed(context, account_id, answer)
             except Problem as problem:
                 results[place] = problem.body()
+            except context.unavailable:
+                # The others stand; of this one only the reading failed.
+                results[place] = Problem("outcome_unknown").body()
     return Answered(OK, {"results": results})
 
 
