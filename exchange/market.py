@@ -176,7 +176,8 @@ def make_market(
         limit = format_scaled(lot, quantity_scale)
         raise MarketError("min_quantity", "must be at least one lot", limit)
     if max_quantity < min_quantity:
-        raise MarketError("max_quantity", "must not be below min_quantity", str(min_quantity))
+        limit = format_scaled(min_quantity * lot, quantity_scale)
+        raise MarketError("max_quantity", "must not be below min_quantity", limit)
     return Market(
         symbol=f"{base.symbol}_{quote.symbol}",
         code=f"{base.symbol}{quote.symbol}",

@@ -40,6 +40,9 @@ NORMAL, GOING_AWAY, TRY_AGAIN_LATER, FELL_BEHIND = 1000, 1001, 1013, 4008
 MAX_IN_FLIGHT = 256
 """Operations of one connection that wait for their answers; beyond it nothing more is read."""
 
+BEHIND_SECONDS = 9.0
+"""For a reader that fell behind to get through what was written and see why it is closed."""
+
 CLOSE_SECONDS = 2.0
 """For the client to take what was written and to say goodbye; then the socket is cut."""
 
@@ -343,7 +346,8 @@ class Connection:
         if not self._transport.is_closing():
             self._transport.write(closing(code, reason))
             # A reader that does not read never gets there: what is left for it goes with the cut.
-            asyncio.get_running_loop().call_later(CLOSE_SECONDS, self._transport.abort)
+            grace = BEHIND_SECONDS if code == FELL_BEHIND else CLOSE_SECONDS
+            asyncio.get_running_loop().call_later(grace, self._transport.abort)
         self._unsubscribe(tuple(self._topics))
         self._outgoing.close()
         if self._cancel_on_disconnect and self._principal is not None:

@@ -28,7 +28,7 @@ ClientOrderId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{1,36}$")]
 CurrencySymbol = Annotated[str, Field(pattern=r"^[A-Z0-9]{1,10}$")]
 MarketSymbol = Annotated[str, Field(min_length=1, max_length=21)]
 Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$")]
-Reference = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[\x21-\x7e]+$")]
+Reference = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f-\x9f]+$")]
 
 F = TypeVar("F", bound=BaseModel)
 

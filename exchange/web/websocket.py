@@ -40,7 +40,8 @@ class WebSockets:
         socket = web.WebSocketResponse(
             heartbeat=settings.ws_heartbeat_seconds,
             compress=False,
-            max_msg_size=settings.ws_frame_bytes,
+            # aiohttp refuses what reaches its limit, ours is the largest that is taken.
+            max_msg_size=settings.ws_frame_bytes + 1,
             autoclose=False,
         )
         if not socket.can_prepare(request).ok:
