@@ -9,9 +9,9 @@ from time import monotonic
 
 import psutil
 
-from tests.crash.api import Api
-from tests.crash.history import History, Json
-from tests.crash.load import MARKETS, transfer
+from tests.faults.api import Api
+from tests.faults.history import History, Json
+from tests.faults.load import MARKETS, transfer
 from tests.processes import Process, end
 
 ENVIRONMENT = {"EXCHANGE_RATE_LIMITS": "off", "EXCHANGE_MAX_OPEN_ORDERS": "100000"}

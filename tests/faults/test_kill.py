@@ -10,13 +10,13 @@ from time import monotonic
 
 import pytest
 
-from tests.crash import checker, served, stored
-from tests.crash.api import Api
-from tests.crash.exchange_under_test import Exchange
-from tests.crash.history import Operation, Request, Result
-from tests.crash.invariants import check_tables
-from tests.crash.load import Cashier, Trader, Watcher, send, transfer
-from tests.crash.stored import Stored
+from tests.faults import checker, served, stored
+from tests.faults.api import Api
+from tests.faults.exchange_under_test import Exchange
+from tests.faults.history import Operation, Request, Result
+from tests.faults.invariants import check_tables
+from tests.faults.load import Cashier, Trader, Watcher, send, transfer
+from tests.faults.stored import Stored
 
 DEADLINE_SECONDS = 60
 POLL_SECONDS = 0.002

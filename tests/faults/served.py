@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from tests.crash.api import Api
-from tests.crash.history import Json
+from tests.faults.api import Api
+from tests.faults.history import Json
 
 PAGE = 1000
 

@@ -10,9 +10,9 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
-from tests.crash.history import History, Json, Operation, Request, Result
-from tests.crash.served import Served
-from tests.crash.stored import Row, Stored
+from tests.faults.history import History, Json, Operation, Request, Result
+from tests.faults.served import Served
+from tests.faults.stored import Row, Stored
 
 NUMBERS = ("price", "quantity", "quote_quantity", "filled_quantity", "filled_notional", "fee")
 TEXTS = (

@@ -6,7 +6,7 @@ from typing import Self
 import aiohttp
 import orjson
 
-from tests.crash.history import Json
+from tests.faults.history import Json
 
 PATIENCE_SECONDS = 60
 

@@ -11,8 +11,8 @@ from typing import NamedTuple
 import aiohttp
 import orjson
 
-from tests.crash.api import Api, NoAnswerError
-from tests.crash.history import History, Json, Operation, Request, Result
+from tests.faults.api import Api, NoAnswerError
+from tests.faults.history import History, Json, Operation, Request, Result
 
 
 class Rules(NamedTuple):
