@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from queue import Empty, Queue
@@ -20,6 +20,7 @@ import psutil
 from exchange.persistence.embedded import EmbeddedServers
 
 COMMAND = (sys.executable, "-m", "exchange")
+ROOT = Path(__file__).parents[1]
 START_SECONDS = 60
 STOP_SECONDS = 60
 
@@ -27,12 +28,14 @@ STOP_SECONDS = 60
 class Process:
     """A running `exchange serve` or `exchange demo`."""
 
+    program: Sequence[str] = COMMAND
+
     def __init__(self, data_dir: Path, command: str, *options: str, **env: str) -> None:
         self.data_dir = data_dir
         self._log = data_dir.with_name(f"{data_dir.name}.stderr")
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                [*COMMAND, command, "--port", "0", "--data-dir", str(data_dir), *options],
+                [*self.program, command, "--port", "0", "--data-dir", str(data_dir), *options],
                 cwd=data_dir.parent,
                 env=clean_environment() | env,
                 stdout=subprocess.PIPE,
@@ -93,6 +96,15 @@ class Process:
         if self._process.poll() is None:
             self._process.kill()
             self.wait()
+
+
+class HookedProcess(Process):
+    """The same with hooks, chosen by the variables HOOKS and HOOKS_DIR: `tests/faults/hooks.py`."""
+
+    program = (sys.executable, "-m", "tests.faults.hooked_server")
+
+    def __init__(self, data_dir: Path, command: str, *options: str, **env: str) -> None:
+        super().__init__(data_dir, command, *options, **{"PYTHONPATH": str(ROOT)} | env)
 
 
 @contextmanager
