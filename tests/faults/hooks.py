@@ -55,10 +55,10 @@ def persistence_bug() -> None:
     """Fail in the persistence actor instead of writing a batch with a marked order."""
     write = BatchWriter.write
 
-    def failing(self: BatchWriter, batch: Sequence[Journaled]) -> None:
-        if any(_is_marked(name, "persistence_bug") for name in _client_order_ids(batch)):
+    def failing(self: BatchWriter, journaled: Sequence[Journaled]) -> None:
+        if any(_is_marked(name, "persistence_bug") for name in _client_order_ids(journaled)):
             raise PlantedError("persistence_bug")
-        write(self, batch)
+        write(self, journaled)
 
     BatchWriter.write = failing  # type: ignore[method-assign]
 
@@ -67,9 +67,9 @@ def blocked_write() -> None:
     """Hold the persistence thread before it writes."""
     write = BatchWriter.write
 
-    def blocked(self: BatchWriter, batch: Sequence[Journaled]) -> None:
+    def blocked(self: BatchWriter, journaled: Sequence[Journaled]) -> None:
         _wait_while_there("blocked_write")
-        write(self, batch)
+        write(self, journaled)
 
     BatchWriter.write = blocked  # type: ignore[method-assign]
 
