@@ -1,9 +1,10 @@
-"""PostgreSQL and Redis for the tests: real ones, embedded unless TEST_..._URL names others."""
+"""The tests' options; PostgreSQL and Redis: embedded ones, unless TEST_..._URL names others."""
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import psycopg
@@ -12,6 +13,7 @@ import redis
 
 from exchange.persistence.embedded import EmbeddedServers
 from exchange.persistence.migrations import migrate
+from tests.planted import BUGS, VARIABLE, PlantingError, plant
 
 _numbers = count(1)
 
@@ -20,6 +22,26 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Let the seeded runs of the core take more seeds, and the crash test more rounds."""
     parser.addoption("--seeds", type=int, default=100, help="how many seeds the random runs take")
     parser.addoption("--rounds", type=int, default=20, help="how often the crash test kills")
+    parser.addoption(
+        "--plant", metavar="NAME", help="plant a bug that the tests should find: `help` lists them"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Plant the bug that was asked for, here and in the servers that tests will start."""
+    name: str | None = config.getoption("--plant")
+    if name is None:
+        return
+    try:
+        plant(name)
+    except PlantingError as error:
+        raise pytest.UsageError(str(error)) from None
+    os.environ |= {VARIABLE: name, "PYTHONPATH": str(Path(__file__).parents[1])}
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    name: str | None = config.getoption("--plant")
+    return name and f"planted bug: {name}: {BUGS[name].what}"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -18,8 +18,10 @@ from urllib.request import Request, urlopen
 import psutil
 
 from exchange.persistence.embedded import EmbeddedServers
+from tests import planted
 
-COMMAND = (sys.executable, "-m", "exchange")
+PROGRAM = "tests.planted_server" if planted.VARIABLE in os.environ else "exchange"
+COMMAND = (sys.executable, "-m", PROGRAM)
 ROOT = Path(__file__).parents[1]
 START_SECONDS = 60
 STOP_SECONDS = 60

@@ -4,8 +4,10 @@ import os
 
 from exchange.cli import main
 from tests.faults.hooks import HOOKS
+from tests.planted import plant_from_environment
 
 if __name__ == "__main__":
+    plant_from_environment()
     for name in filter(None, os.environ.get("HOOKS", "").split(",")):
         HOOKS[name]()
     main()

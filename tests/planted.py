@@ -1,0 +1,225 @@
+"""Twelve bugs to plant, one at a time: does the suite find what it promises to find?
+
+`./test --plant NAME tests/actors/test_simulation.py` runs tests with one of them in the product, in
+this process and in every server that a test starts; `--plant help` lists them. A bug is a few words
+of the product's source replaced by the wrong ones, as somebody could have typed them. When the
+words are not there any more, planting fails.
+
+`tests/test_planted.py` shows that the suite finds each of them.
+"""
+
+import inspect
+import linecache
+import os
+import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from types import CodeType, FunctionType
+from typing import NamedTuple
+
+VARIABLE = "PLANTED_BUG"
+"""Of the environment: names the bug that a server of the tests starts with."""
+
+
+class Edit(NamedTuple):
+    """In this function, these words are replaced by those."""
+
+    function: str
+    """module:name, or module:class.name."""
+    right: str
+    wrong: str
+
+
+class Bug(NamedTuple):
+    """A mistake somebody could make."""
+
+    what: str
+    edits: tuple[Edit, ...]
+
+
+class PlantingError(Exception):
+    """The bug is not known, or the product is not what it was when the bug was described."""
+
+
+# The persistence actor tells the accounts actor first and the publisher second.
+_COMMIT = "exchange.actors.persistence:PersistenceActor._commit"
+_WRITE = "if not self._write_until_committed(batch):"
+
+BUGS: dict[str, Bug] = {
+    "acknowledge-before-commit": Bug(
+        "the accounts actor, and so the client, hears of a batch before it is written",
+        (
+            Edit(_COMMIT, _WRITE, f"self._recipients[0].tell(batch)\n    {_WRITE}"),
+            Edit(_COMMIT, "in self._recipients:", "in self._recipients[1:]:"),
+        ),
+    ),
+    "wrong-crossing-test": Bug(
+        "`<` for `<=`: a buy at the best ask's very price does not trade",
+        (Edit("exchange.ladder:Ladder.reaches", "else price <= limit", "else price < limit"),),
+    ),
+    "hold-not-released-on-cancel": Bug(
+        "an order's hold is looked at after it was set to zero, so that nothing is given back",
+        (
+            Edit(
+                "exchange.engine:_Step.take_out",
+                "self.touch(order)\n    self.leave(order)\n"
+                "    self.close(order, OrderStatus.CANCELED, reason)",
+                "self.leave(order)\n"
+                "    self.close(order, OrderStatus.CANCELED, reason)\n    self.touch(order)",
+            ),
+        ),
+    ),
+    "priority-by-id": Bug(
+        "the lowest id trades first: an order that was amended keeps its place",
+        (
+            Edit(
+                "exchange.book:OrderBook.match",
+                "next(iter(level.orders.values()))",
+                "level.orders[min(level.orders)]",
+            ),
+        ),
+    ),
+    "duplicate-fill-on-retry": Bug(
+        "an order sent again while the first one is on its way is placed, and filled, twice",
+        (
+            Edit(
+                "exchange.admission:Admission._find_retry",
+                "order.waiting.append(command.request_id)\n        return Waits()",
+                "return None",
+            ),
+        ),
+    ),
+    "publish-before-commit": Bug(
+        "the publisher, and so Redis, hears of a batch before it is written",
+        (
+            Edit(_COMMIT, _WRITE, f"self._recipients[1].tell(batch)\n    {_WRITE}"),
+            Edit(_COMMIT, "in self._recipients:", "in self._recipients[:1]:"),
+        ),
+    ),
+    "client-order-id-forgotten": Bug(
+        "the client order id of an order that was filled can be used once more",
+        (
+            Edit(
+                "exchange.admission:Admission._settle_order",
+                "self.client_ids.close(",
+                "self.client_ids.forget(",
+            ),
+        ),
+    ),
+    "fee-rounded-down": Bug(
+        "a fee is rounded down to the atom, not up",
+        (
+            Edit(
+                "exchange.market:fee",
+                "-(-received * rate // RATE_ONE)",
+                "received * rate // RATE_ONE",
+            ),
+        ),
+    ),
+    "cancel-of-anothers-order": Bug(
+        "nobody asks whose order it is that a client cancels",
+        (
+            Edit(
+                "exchange.admission:Admission.cancel",
+                " or command.account_id not in (None, order.account_id)",
+                "",
+            ),
+            Edit(
+                "exchange.engine:MatchingEngine.cancel",
+                "by_admin or order.account_id == command.account_id",
+                "True",
+            ),
+        ),
+    ),
+    "sequence-skipped": Bug(
+        "an order that changes nothing in the book takes a sequence number too",
+        (
+            Edit(
+                "exchange.engine:_Step.outcome", "if self.prices:", "if self.prices or self.orders:"
+            ),
+        ),
+    ),
+    "postings-applied-twice": Bug(
+        "a batch that is tried again after a lost link moves the running balances once more",
+        (
+            Edit(
+                "exchange.actors.persistence:PersistenceActor._write_until_committed",
+                "self._unavailable(error)",
+                "self._unavailable(error)\n"
+                "            batch = [self._journal.number(one.fact) for one in batch]",
+            ),
+        ),
+    ),
+    "stale-snapshot-after-restart": Bug(
+        "a start takes what an earlier run left in Redis for fresh",
+        (
+            Edit(
+                "exchange.actors.publisher:BookPublisher.on_start",
+                "self._offer()",
+                "self._dirty.clear()",
+            ),
+        ),
+    ),
+}
+
+
+def plant(name: str) -> dict[FunctionType, CodeType]:
+    """Put a bug into the product; return what was there."""
+    if name not in BUGS:
+        raise PlantingError(describe())
+    wrong: dict[FunctionType, str] = {}
+    for edit in BUGS[name].edits:
+        function = _find(edit.function)
+        source = wrong.get(function) or textwrap.dedent(inspect.getsource(function))
+        if source.count(edit.right) != 1:
+            raise PlantingError(f"{edit.function} does not say {edit.right!r} once")
+        wrong[function] = source.replace(edit.right, edit.wrong)
+    right = {function: function.__code__ for function in wrong}
+    for function, source in wrong.items():
+        function.__code__ = _compile(function, source, f"<planted {name}>")
+    return right
+
+
+@contextmanager
+def planted(name: str) -> Iterator[None]:
+    """Put a bug into the product for a while."""
+    right = plant(name)
+    try:
+        yield
+    finally:
+        for function, code in right.items():
+            function.__code__ = code
+
+
+def plant_from_environment() -> None:
+    """Put in the bug that the test who starts this process was run with."""
+    if name := os.environ.get(VARIABLE):
+        plant(name)
+
+
+def describe() -> str:
+    """List the bugs."""
+    width = max(map(len, BUGS))
+    lines = [f"  {name:{width}}  {bug.what}" for name, bug in BUGS.items()]
+    return "\n".join(["--plant takes one of", *lines])
+
+
+def _find(path: str) -> FunctionType:
+    module, _, names = path.partition(":")
+    found: object = import_module(module)
+    for name in names.split("."):
+        found = getattr(found, name, None)
+    if not isinstance(found, FunctionType):
+        raise PlantingError(f"there is no function {path}")
+    return found
+
+
+def _compile(function: FunctionType, source: str, filename: str) -> CodeType:
+    """Return the code of the wrong variant; tracebacks show its lines."""
+    linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
+    namespace = dict(function.__globals__)
+    exec(compile(source, filename, "exec"), namespace)  # noqa: S102  It is written above.
+    variant = namespace[function.__name__]
+    assert isinstance(variant, FunctionType), "the source of a function makes a function"
+    return variant.__code__
