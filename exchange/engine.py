@@ -9,7 +9,7 @@ from typing import assert_never
 
 from exchange.amounts import MAX_UNITS, format_scaled
 from exchange.book import Matched, OrderBook
-from exchange.market import Market, MarketState
+from exchange.market import Market, MarketState, describe
 from exchange.messages import (
     AmendOrder,
     Audit,
@@ -207,6 +207,10 @@ class MatchingEngine:
             order = self.book.orders.get(order_id)
             if order is not None:
                 step.take_out(order, reason)
+        if step.audit is not None:
+            # What changed nothing leaves no line.
+            named = step.audit.naming_canceled(self.market.symbol, step.orders)
+            step.audit = named if step.orders else None
         return step.outcome()
 
     def amend(self, command: AmendOrder) -> Outcome:
@@ -274,11 +278,15 @@ class MatchingEngine:
         step = _Step(self, command.request_id, command.audit)
         if self.market.state is MarketState.DELISTED:
             return step.outcome(Rejection(Reject.MARKET_DELISTED, "state", None, "delisted"))
+        before = describe(self.market)
         self.market = Market(**(self.market._asdict() | dict(command.changes)))
         step.changed = self.market
         if self.market.state is MarketState.DELISTED:
             for order in list(self.book.orders.values()):
                 step.take_out(order, Reason.MARKET_HALTED)
+        # Noted here and not where it was asked for: another change may have come in between.
+        after = describe(self.market) | ({"canceled": [*step.orders]} if step.orders else {})
+        step.audit = command.audit.noting(before, after)
         return step.outcome()
 
     def hold_for(self, side: Side, price: int, quantity: int) -> int:

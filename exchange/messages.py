@@ -4,6 +4,8 @@ Times are microseconds since 1970 in UTC and come in with the command: the front
 clock, nobody below it does. Prices are ticks, quantities lots, money atoms.
 """
 
+import json
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from exchange.currency import Currency
@@ -166,6 +168,16 @@ class Audit(NamedTuple):
     before: str | None = None
     """JSON of what was there before; `None` for something new."""
     after: str | None = None
+
+    def noting(self, before: Mapping[str, object], after: Mapping[str, object]) -> "Audit":
+        """Return the same line with what was there before and is there now."""
+        return self._replace(before=json.dumps(before), after=json.dumps(after))
+
+    def naming_canceled(self, market: str, order_ids: Iterable[int]) -> "Audit":
+        """Return the same line, naming the orders; `after` says so far what was asked for."""
+        named = list(order_ids)
+        asked = {} if self.after is None else json.loads(self.after)
+        return self.noting({"open": named}, asked | {"market": market, "canceled": named})
 
 
 class Account(NamedTuple):

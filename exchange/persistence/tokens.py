@@ -46,8 +46,11 @@ class Tokens:
             row = await (await connection.execute(_REVOKE, [time, token_id])).fetchone()
             if row is None:
                 return None
-            await connection.execute(_NOTE, [time, *audit])
-            return StoredToken(*row)
+            token = StoredToken(*row)
+            content = _content(token)
+            noted = audit.noting(content | {"revoked": False}, content | {"revoked": True})
+            await connection.execute(_NOTE, [time, *noted])
+            return token
 
     async def of_account(self, account_id: int) -> list[StoredToken]:
         """Return an account's tokens, revoked ones too, oldest first."""
@@ -104,10 +107,15 @@ async def _issue(
     row = await (await connection.execute(_ISSUE, values)).fetchone()
     assert row is not None, "an insert returns its row"
     token = StoredToken(*row)
-    after = json.dumps({"account_id": account_id, "scopes": token.scopes, "label": label})
+    after = json.dumps(_content(token))
     noted = audit._replace(subject=f"token {token.id}", after=audit.after or after)
     await connection.execute(_NOTE, [time, *noted])
     return Issued(secret, token)
+
+
+def _content(token: StoredToken) -> dict[str, object]:
+    """Return what the audit log says of a token: never its hash."""
+    return {"account_id": token.account_id, "scopes": token.scopes, "label": token.label}
 
 
 _ISSUE = f"""

@@ -4,6 +4,7 @@ from typing import TypeVar
 
 import orjson
 
+from exchange.amounts import format_scaled
 from exchange.currency import Currency
 from exchange.market import describe
 from exchange.messages import (
@@ -144,10 +145,8 @@ async def change_market(call: Call) -> Answered:
     view = find_market(call.context, call.path["symbol"])
     market = view.market
     changes = market_changes(given(call.form, MarketChangeForm), market)
-    changed = market._replace(**dict(changes))  # type: ignore[arg-type]  # Read by field.
-    audit = _note(
-        call, "market.change", f"market {market.symbol}", describe(market), describe(changed)
-    )
+    # The market itself notes what it was and what it has become.
+    audit = _note(call, "market.change", f"market {market.symbol}")
     command = UpdateMarket(bridge.new_request_id(), bridge.now(), market.symbol, changes, audit)
     outcome = _fact(await bridge.send(command), Outcome)
     assert outcome.changed is not None, "an accepted change has a result"
@@ -239,9 +238,12 @@ async def revoke_token(call: Call) -> Answered:
     """Make a token invalid, at once and for ever."""
     context = call.context
     number = call.path_id()
+    # Storage fills in what it was, and is now.
     audit = _note(call, "token.revoke", f"token {number}")
     revoked = await context.tokens.revoke(number, context.bridge.now(), audit)
     if revoked is None:
+        # An earlier try may have been stored without our learning of it.
+        context.token_index.drop(number)
         raise Problem("not_found", "There is no valid token of this id.")
     context.token_index.revoke(number)
     return Answered(OK, codec.token(revoked))
@@ -284,7 +286,7 @@ async def _transfer(call: Call, account: Account, *, sign: int) -> Answered:
     kind = "deposit" if sign > 0 else "withdrawal"
     content = {
         "currency": form.currency,
-        "amount": form.amount,
+        "amount": format_scaled(abs(atoms), currency.scale),
         "reference": form.reference,
     }
     answer = await bridge.send(

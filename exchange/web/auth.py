@@ -27,6 +27,8 @@ class TokenIndex:
         """Start without any token."""
         self._by_hash: dict[bytes, tuple[bytes, Principal]] = {}
         self._hashes: dict[int, bytes] = {}
+        self._revoked_early: set[int] = set()
+        """Revoked between being stored and being added here, which follows at once."""
         self.revoked: list[Callable[[int], None]] = []
         """Called with the id of a revoked token: its WebSockets are to be closed."""
 
@@ -37,17 +39,26 @@ class TokenIndex:
 
     def add(self, token_hash: bytes, principal: Principal) -> None:
         """Let a token in, once it is stored."""
+        if principal.token_id in self._revoked_early:
+            self._revoked_early.discard(principal.token_id)
+            return
         self._by_hash[token_hash] = token_hash, principal
         self._hashes[principal.token_id] = token_hash
 
     def revoke(self, token_id: int) -> None:
-        """Turn a token away from now on, also where it has a connection open."""
+        """Turn a token away, once its revocation is stored, also where a connection is open."""
+        if not self.drop(token_id):
+            self._revoked_early.add(token_id)
+
+    def drop(self, token_id: int) -> bool:
+        """Forget a token that is not valid, and say whether it was known here."""
         token_hash = self._hashes.pop(token_id, None)
         if token_hash is None:
-            return
+            return False
         del self._by_hash[token_hash]
         for told in self.revoked:
             told(token_id)
+        return True
 
     def find(self, token: str) -> Principal | None:
         """Return who the token belongs to."""
@@ -55,8 +66,9 @@ class TokenIndex:
             return None
         token_hash = hash_token(token)
         known, principal = self._by_hash.get(token_hash, (b"", None))
-        # The dict has compared the hashes already, at a speed that says nothing about the token:
-        # whoever could steer its hash could not steer the token. This costs nothing, though.
+        # The dict has compared hashes already, at a speed that may tell how much of them is alike.
+        # That helps nobody: who does not know a token cannot choose its hash, and a hash that was
+        # found out opens nothing. The last word is nevertheless one that takes the same time.
         return principal if compare_digest(known, token_hash) else None
 
     def authenticate(self, authorization: str | None) -> Principal:
@@ -65,7 +77,7 @@ class TokenIndex:
             raise Problem("unauthenticated")
         if authorization[: len(SCHEME)].lower() != SCHEME:
             raise Problem("unauthenticated", "The only scheme is 'Authorization: Bearer <token>'.")
-        principal = self.find(authorization[len(SCHEME) :].strip())
+        principal = self.find(authorization[len(SCHEME) :].strip(" "))
         if principal is None:
             raise Problem("unauthenticated", "The token is unknown or was revoked.")
         return principal

@@ -245,6 +245,7 @@ def test_a_delisting_cancels_every_order_and_is_final(world: World) -> None:
     assert world.alice.balance(world.quote)[1] == "0.000000"
     assert world.bob.balance(world.base)[1] == "0.00000000"
     assert world.book() == ([], [])
+    assert len(newest(world)["after"]["canceled"]) == 2
     with world.unchanged():
         refused = world.admin.patch(f"/admin/markets/{world.market}", {"state": "active"})
         assert refused.problem() == (422, "market_delisted", "state", None, "delisted")
@@ -348,10 +349,13 @@ def test_a_token_works_from_when_it_is_issued_until_it_is_revoked(world: World) 
     }
     revoked = world.admin.delete(f"/admin/tokens/{issued['id']}").ok()
     assert revoked["revoked_at"] is not None
-    assert (newest(world)["action"], newest(world)["subject"]) == (
-        "token.revoke",
-        f"token {issued['id']}",
-    )
+    content = {"account_id": world.alice.id, "scopes": ["read", "trade"], "label": "bot"}
+    assert newest(world) == {
+        "action": "token.revoke",
+        "subject": f"token {issued['id']}",
+        "before": {**content, "revoked": False},
+        "after": {**content, "revoked": True},
+    }
     assert client.get("/balances").problem()[:2] == (401, "unauthenticated")
     assert world.admin.get(path).items()[-1] == revoked
     for number in (issued["id"], 999999999, "x"):
@@ -381,7 +385,7 @@ def test_a_deposit_is_made_once_per_reference(world: World) -> None:
         "account.deposit",
         f"account {world.alice.id}",
     )
-    assert line["after"] == form
+    assert line["after"] == {**form, "amount": "12.500000"}
     assert world.alice.balance(world.quote)[2] == "100012.500000"
     again = world.admin.post(path, {**form, "amount": "12.50"}).ok(200)
     assert again["amount"] == "12.500000"
@@ -518,11 +522,19 @@ def test_an_admin_cancels_for_others(world: World) -> None:
     assert newest(world) == {
         "action": "orders.cancel",
         "subject": f"account {world.alice.id}",
-        "before": None,
-        "after": query,
+        "before": {"open": [first, second]},
+        "after": {**query, "canceled": [first, second]},
     }
     assert world.admin.delete("/admin/orders", market=world.market).ok()["canceled"] == [other]
-    assert newest(world)["subject"] == "everybody"
+    line = newest(world)
+    assert (line["subject"], line["before"]) == ("everybody", {"open": [other]})
+
+
+def test_a_cancel_for_others_that_finds_nothing_is_not_noted(world: World) -> None:
+    before = newest(world)
+
+    assert world.admin.delete("/admin/orders", market=world.market).ok() == {"canceled": []}
+    assert newest(world) == before
 
 
 def test_an_admin_cancels_an_accounts_orders_everywhere_even_where_markets_are_suspended(

@@ -40,6 +40,25 @@ def test_a_revoked_token_is_told_to_those_who_hold_connections() -> None:
     assert told == [1]
 
 
+def test_a_token_revoked_before_it_got_here_is_never_let_in() -> None:
+    tokens = index()
+    tokens.revoke(2)
+
+    tokens.add(hash_token("new"), TRADER._replace(token_id=2))
+
+    assert tokens.find("new") is None
+
+
+def test_a_token_that_is_found_to_be_invalid_is_dropped_with_its_connections() -> None:
+    tokens = index()
+    told: list[int] = []
+    tokens.revoked.append(told.append)
+
+    assert [tokens.drop(1), tokens.drop(1), tokens.drop(9)] == [True, False, False]
+    assert tokens.find("secret") is None
+    assert told == [1]
+
+
 def test_an_issued_token_is_let_in() -> None:
     tokens = index()
     tokens.add(hash_token("new"), TRADER._replace(token_id=2))
