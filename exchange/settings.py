@@ -134,6 +134,10 @@ class Settings(BaseSettings):
     )
 
     # Engine and storage.
+    database_timeout_seconds: _Seconds = Field(
+        10,
+        description="Seconds for a statement of a commit; then the exchange connects again.",
+    )
     database_pool_size: int = Field(
         8, ge=1, le=40, description="Connections to PostgreSQL for reads."
     )

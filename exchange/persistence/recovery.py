@@ -6,13 +6,12 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import psycopg
 from psycopg import Connection, IsolationLevel
 from psycopg.rows import TupleRow
 
 from exchange.currency import Currency
 from exchange.messages import Account
-from exchange.persistence.connections import connect
+from exchange.persistence.connections import UNAVAILABLE, connect
 from exchange.persistence.errors import StorageUnavailable
 from exchange.persistence.rows import (
     COUNTER_COLUMNS,
@@ -133,5 +132,5 @@ def _snapshot(database_url: str) -> Iterator[Connection[TupleRow]]:
     try:
         with connection:
             yield connection
-    except psycopg.OperationalError as error:
+    except UNAVAILABLE as error:
         raise StorageUnavailable(str(error)) from error

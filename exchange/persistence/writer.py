@@ -10,13 +10,13 @@ server that lost the database to another (the epoch has changed) can write nothi
 from collections.abc import Iterable, Sequence
 
 import psycopg
-from psycopg import Connection, Cursor
+from psycopg import Cursor
 from psycopg.rows import TupleRow
 
 from exchange.messages import Journaled
 from exchange.orders import OrderState
 from exchange.persistence.batch import Batch, Numbers, Row, collect
-from exchange.persistence.connections import connect
+from exchange.persistence.connections import UNAVAILABLE, BoundedConnection, connect
 from exchange.persistence.errors import AlreadyServed, Fenced, StorageUnavailable
 from exchange.persistence.rows import MARKET_COLUMNS, ORDER_COLUMNS, TRADE_COLUMNS, market_to_row
 
@@ -37,6 +37,14 @@ _COPY_POSTINGS = """
 _COPY_TRANSFERS = "COPY transfers (account_id, reference, currency, amount, time) FROM STDIN"
 _COPY_AUDIT = """
     COPY audit (time, account_id, token_id, action, subject, before, after) FROM STDIN
+"""
+
+_WHO_AM_I = """
+    SELECT pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()
+"""
+
+_END_SESSION = """
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = %s AND backend_start = %s
 """
 
 _ADVANCE = """
@@ -103,7 +111,9 @@ class BatchWriter:
         """Wait `timeout_seconds` for a statement or a lock before giving the connection up."""
         self._database_url = database_url
         self._timeout_seconds = timeout_seconds
-        self._connection: Connection[TupleRow] | None = None
+        self._connection: BoundedConnection | None = None
+        self._session: TupleRow | None = None
+        """The backend of the newest connection, by its process and when it began."""
         self._locked = False
         self._position = 0
         self._epoch = 0
@@ -112,8 +122,8 @@ class BatchWriter:
 
     def open(self) -> None:
         """Become the database's only writer, or raise `AlreadyServed` or `StorageUnavailable`."""
-        connection = self._connect()
         try:
+            connection = self._connect()
             # A server that was killed just now may still be on its way out: wait for the lock.
             connection.execute("SELECT pg_advisory_lock(%s)", [LOCK])
             row = connection.execute(
@@ -123,7 +133,7 @@ class BatchWriter:
         except psycopg.errors.LockNotAvailable as error:
             self.close()
             raise AlreadyServed("another server is running on this database") from error
-        except psycopg.OperationalError as error:
+        except UNAVAILABLE as error:
             self.close()
             raise StorageUnavailable(str(error)) from error
         assert row is not None, "the journal has one row"
@@ -148,7 +158,7 @@ class BatchWriter:
                     _write(cursor, batch)
             self._unsure = True
             connection.commit()
-        except psycopg.OperationalError as error:
+        except UNAVAILABLE as error:
             self.close()
             raise StorageUnavailable(str(error)) from error
         except BaseException:
@@ -164,13 +174,18 @@ class BatchWriter:
         self._connection = None
         self._locked = False
 
-    def _connect(self) -> Connection[TupleRow]:
-        self._connection = connect(
+    def _connect(self) -> BoundedConnection:
+        connection = self._connection = connect(
             self._database_url, "writer", statement_seconds=self._timeout_seconds
         )
-        return self._connection
+        # Behind a network that has fallen silent the former session would keep its lock and its
+        # open transaction, which all others wait for, until PostgreSQL notices.
+        if self._session is not None:
+            connection.execute(_END_SESSION, self._session)
+        self._session = connection.execute(_WHO_AM_I).fetchone()
+        return connection
 
-    def _lock_again(self, connection: Connection[TupleRow]) -> None:
+    def _lock_again(self, connection: BoundedConnection) -> None:
         """Take the lock that went with a lost connection.
 
         The lost one may hold it until PostgreSQL notices; until then the epoch protects us.
