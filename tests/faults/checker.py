@@ -13,6 +13,7 @@ from typing import Any
 from tests.faults.history import History, Json, Operation, Request, Result
 from tests.faults.served import Served
 from tests.faults.stored import Row, Stored
+from tests.faults.watch import REDIS
 
 NUMBERS = ("price", "quantity", "quote_quantity", "filled_quantity", "filled_notional", "fee")
 TEXTS = (
@@ -70,7 +71,7 @@ def check_placed(request: Request, stored: Stored) -> None:
     told, body = request.answer, request.body
     for name in ("client_order_id", "market", "side", "type"):
         assert told[name] == body[name], f"not what was asked for: {request}"
-    found = stored.by_client_order_id[request.client, request.key]
+    found = stored.by_client_order_id[request.account_id, request.key]
     assert found == [told["id"]], f"not exactly one order: {request} {found}"
 
 
@@ -79,7 +80,7 @@ def check_refusals(requests: Iterable[Request], stored: Stored) -> None:
     asked: defaultdict[tuple[int, str], list[Request]] = defaultdict(list)
     for request in requests:
         if request.operation in (Operation.PLACE, Operation.TRANSFER):
-            asked[request.client, request.key].append(request)
+            asked[request.account_id, request.key].append(request)
         elif request.result is Result.REFUSED:
             check_refused_by_id(request, stored)
     for key, same in asked.items():
@@ -110,7 +111,7 @@ def check_cancels(requests: Iterable[Request], stored: Stored) -> None:
             canceled = request.answer.get("canceled", [])
             wished.update(canceled)
             if request.result is Result.UNKNOWN:
-                clients.add(request.client)
+                clients.add(request.account_id)
         for order_id in canceled:
             now = stored.orders[order_id]
             assert (now["status"], now["reason"]) == ("canceled", "client"), f"{request}: {now}"
@@ -125,7 +126,7 @@ def check_transfers(requests: Iterable[Request], stored: Stored) -> None:
     for request in requests:
         if request.operation is not Operation.TRANSFER or request.result is not Result.OK:
             continue
-        kept = stored.transfers.get((request.client, request.key))
+        kept = stored.transfers.get((request.account_id, request.key))
         assert kept is not None, f"a transfer that was told is gone: {request}"
         sign = 1 if request.answer["kind"] == "deposit" else -1
         assert kept["amount"] == sign * Decimal(request.body["amount"]), f"{request}: {kept}"
@@ -135,7 +136,7 @@ def check_transfers(requests: Iterable[Request], stored: Stored) -> None:
 def check_origins(requests: Iterable[Request], stored: Stored) -> None:
     """Everything that is there was asked for."""
     wished = {
-        (request.client, request.key)
+        (request.account_id, request.key)
         for request in requests
         if request.operation in (Operation.PLACE, Operation.TRANSFER)
         and request.result in MAY_HAVE_HAPPENED
@@ -154,19 +155,20 @@ def check_batches(requests: Iterable[Request], stored: Stored) -> None:
     there: defaultdict[int, Counter[bool]] = defaultdict(Counter)
     for request in requests:
         if request.batch and request.result is Result.UNKNOWN:
-            found = stored.by_client_order_id.get((request.client, request.key))
+            found = stored.by_client_order_id.get((request.account_id, request.key))
             there[request.batch][bool(found)] += 1
     for batch, found_or_not in there.items():
         assert len(found_or_not) == 1, f"batch {batch} was torn apart: {found_or_not}"
 
 
-def check_frames(frames: Iterable[Json], stored: Stored) -> None:
+def check_frames(frames: Iterable[tuple[float, Json]], stored: Stored) -> None:
     """What the streams showed was committed before: changes of books, trades, reports of orders."""
     last: dict[str, int] = {}
-    for frame in frames:
+    for _, frame in frames:
         kind, _, market = frame["channel"].partition(":")
-        if kind == "book":
+        if kind in ("book", REDIS):
             assert frame["sequence"] <= stored.markets[market]["sequence"], f"gone: {frame}"
+        if kind == "book":
             if frame["type"] == "update":
                 assert frame["previous"] == last[market], f"a gap after {last[market]}: {frame}"
             last[market] = frame["sequence"]

@@ -9,12 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
-from urllib.parse import quote
 
 import psycopg
-from psycopg.rows import DictRow, dict_row
+from psycopg.rows import DictRow
 
 Row: TypeAlias = dict[str, Any]
 
@@ -63,13 +61,6 @@ class Stored:
 
     def open_orders(self) -> Iterator[Row]:
         return (order for order in self.orders.values() if order["closed_at"] is None)
-
-
-def connect(data_dir: Path) -> psycopg.Connection[DictRow]:
-    """Reach the embedded PostgreSQL of a running server."""
-    sockets = quote(str((data_dir / "run").resolve()), safe="")
-    url = f"postgresql://postgres@/exchange?host={sockets}&port=5432"
-    return psycopg.connect(url, autocommit=True, row_factory=dict_row, connect_timeout=10)
 
 
 def read(connection: psycopg.Connection[DictRow]) -> Stored:
