@@ -19,9 +19,11 @@ _numbers = count(1)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let the seeded runs of the core take more seeds, and the crash test more rounds."""
+    """Let the seeded runs of the core take more seeds, and the fault tests more rounds."""
     parser.addoption("--seeds", type=int, default=100, help="how many seeds the random runs take")
-    parser.addoption("--rounds", type=int, default=20, help="how often the crash test kills")
+    parser.addoption(
+        "--rounds", type=int, help="how often a fault test lets something break; few by default"
+    )
     parser.addoption(
         "--plant", metavar="NAME", help="plant a bug that the tests should find: `help` lists them"
     )

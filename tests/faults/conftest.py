@@ -1,6 +1,6 @@
 """An exchange of its own for each fault test."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,3 +16,9 @@ def exchange(tmp_path: Path) -> Iterator[Exchange]:
         yield under_test
     finally:
         under_test.end()
+
+
+@pytest.fixture
+def rounds(request: pytest.FixtureRequest) -> Callable[[int], int]:
+    """Return how often something breaks: the number that a test takes by itself, or --rounds."""
+    return lambda few: request.config.getoption("--rounds") or few

@@ -2,27 +2,26 @@
 
 import asyncio
 import signal
+from collections.abc import Callable
 from random import Random
 
 import pytest
 
-from tests.faults import checker
 from tests.faults.again import try_again
 from tests.faults.exchange_under_test import Exchange
 from tests.faults.history import Request, Result
 from tests.faults.rounds import answered, read, trading, until, verify_all
 
-POSTGRES_KILLS = 5
+ROUNDS = 20
 
 
 def test_what_was_acknowledged_survives_kill_9(
-    exchange: Exchange, request: pytest.FixtureRequest
+    exchange: Exchange, rounds: Callable[[int], int]
 ) -> None:
-    rounds: int = request.config.getoption("--rounds")
     exchange.start()
     asyncio.run(exchange.furnish())
     before = read(exchange)
-    for number in range(rounds):
+    for number in range(rounds(ROUNDS)):
         first = len(exchange.history.requests)
         asyncio.run(trade_until_killed(exchange, Random(number), f"k{number}"))
         exchange.start()
@@ -31,20 +30,7 @@ def test_what_was_acknowledged_survives_kill_9(
         asyncio.run(try_again(exchange, before, first, Random(number)))
     verify_all(exchange, before, 0)
 
-    report(exchange, rounds)
-
-
-def test_trading_resumes_when_postgres_was_killed(exchange: Exchange) -> None:
-    exchange.start()
-    asyncio.run(exchange.furnish())
-    before = read(exchange)
-
-    asyncio.run(trade_while_postgres_is_killed(exchange, Random(1)))
-
-    before = verify_all(exchange, before, 0)
-    asyncio.run(try_again(exchange, before, 0, Random(1)))
-    checker.verify(exchange.history, read(exchange))
-    assert exchange.process.stop() == 0
+    report(exchange, rounds(ROUNDS))
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -78,17 +64,6 @@ async def trade_until_killed(exchange: Exchange, random: Random, name: str) -> N
             exchange.kill_postgres()
         exchange.kill()
         await asyncio.to_thread(exchange.process.wait)
-
-
-async def trade_while_postgres_is_killed(exchange: Exchange, random: Random) -> None:
-    async with trading(exchange, random, "p"):
-        for _ in range(POSTGRES_KILLS):
-            await answered(exchange, random.randint(100, 300))
-            old = exchange.postmaster()
-            exchange.kill_postgres()
-            await until(lambda old=old: not old.is_running(), "an end of PostgreSQL")  # type: ignore[misc]
-            # More than the number on their way: some of them were sent after the kill.
-            await answered(exchange, 200)
 
 
 async def trade_until_stopped(exchange: Exchange, random: Random) -> list[Request]:
