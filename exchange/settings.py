@@ -2,12 +2,13 @@
 
 import os
 from difflib import get_close_matches
+from ipaddress import ip_network
 from pathlib import Path
 from textwrap import fill
 from typing import Annotated, Any, Literal
 
 from dotenv import dotenv_values
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "EXCHANGE_"
@@ -16,6 +17,12 @@ ENV_FILE = ".env"
 _Count = Annotated[int, Field(ge=1)]
 _Rate = Annotated[float, Field(gt=0, le=1_000_000_000)]
 _Seconds = Annotated[float, Field(gt=0, le=3600)]
+
+
+def _networks(text: str) -> str:
+    for network in text.split(",") if text.strip() else ():
+        ip_network(network.strip())
+    return text
 
 
 class SettingsError(Exception):
@@ -75,6 +82,10 @@ class Settings(BaseSettings):
     )
     failed_auth_per_minute: _Count = Field(
         30, description="Refused tokens per client address and minute."
+    )
+    trusted_proxies: Annotated[str, AfterValidator(_networks)] = Field(
+        "",
+        description="Networks (CIDR, by commas) of proxies whose X-Forwarded-For is believed.",
     )
 
     # Requests.

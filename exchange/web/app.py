@@ -58,8 +58,12 @@ class Application:
             target, _, query = request.raw_path.partition("?")
             if not target.startswith("/"):
                 target = request.rel_url.raw_path  # A proxy's form: http://host/path.
-            methods, variables = self._paths.find(target)
-            entry = _choose(methods, request.method)
+            try:
+                methods, variables = self._paths.find(target)
+                entry = _choose(methods, request.method)
+            except Problem:
+                visit.limit_address()  # What is not there is not to be had for free either.
+                raise
             if isinstance(entry, Page):
                 visit.limit_address()
                 response = await entry.handler(request)

@@ -28,7 +28,7 @@ from exchange.web.errors import Problem
 from exchange.web.feed import BALANCES, ORDERS, OWN, Feed, Topic, order_frame
 from exchange.web.forms import CancelAllQuery
 from exchange.web.frames import closing, encode
-from exchange.web.operations import Operation, Operations
+from exchange.web.operations import CANCELS, Operation, Operations
 from exchange.web.outgoing import Outgoing
 from exchange.web.routing import Budget, Call, Context, Principal, Route, Scope
 from exchange.web.splice import Splice
@@ -86,7 +86,7 @@ class Connection:
         self._shared = shared
         self._context = shared.context
         self._socket = socket
-        self._address = request.remote or ""
+        self._address = shared.context.limiter.address(request)
         self._transport = transport
         self._outgoing = Outgoing(
             transport,
@@ -140,10 +140,14 @@ class Connection:
     async def _take_frame(self, text: str | bytes) -> None:
         """Carry out one frame, or for an order's operation begin to."""
         frame_id: object = None
+        op = ""
         try:
-            frame = parse(text)
-            frame_id = take_id(frame)
-            op = take_op(frame)
+            try:
+                frame = parse(text)
+                frame_id = take_id(frame)
+                op = take_op(frame)
+            finally:
+                self._limit(op)  # Frames that make no sense count, too.
             operation = self._shared.operations.find(op, frame)
             if operation is None:
                 await self._carry_out(op, frame_id, frame)
@@ -153,7 +157,6 @@ class Connection:
             self._refuse(frame_id, problem)
 
     async def _carry_out(self, op: str, frame_id: object, fields: Json) -> None:
-        self._limit_address()
         match op:
             case "ping":
                 validate(PingForm, fields)
@@ -182,8 +185,13 @@ class Connection:
         demand(self._principal, scope)
         return self._principal
 
-    def _limit_address(self) -> None:
-        allowance = self._context.limiter.take_address(self._address, monotonic())
+    def _limit(self, op: str) -> None:
+        """Count a frame: a cancel in the budget of its token, all else in that of the address."""
+        limiter, now = self._context.limiter, monotonic()
+        if op in CANCELS and self._principal is not None:
+            allowance = limiter.take(Budget.CANCEL, self._principal.token_id, now)
+        else:
+            allowance = limiter.take_address(self._address, now)
         if allowance is not None and allowance.wait:
             raise allowance.problem()
 
@@ -208,8 +216,6 @@ class Connection:
 
     async def _begin(self, operation: Operation, frame_id: object) -> None:
         """Start an operation on orders; its command leaves after those of the frames before it."""
-        if operation.route.budget is not Budget.CANCEL:
-            self._limit_address()
         assert operation.route.scope is not None, "orders are somebody's"
         principal = self._demand(operation.route.scope)
         if self._shared.stopping:

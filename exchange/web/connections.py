@@ -11,6 +11,7 @@ from prometheus_client import Counter as Metric
 
 from exchange.settings import Settings
 from exchange.web.errors import Problem
+from exchange.web.proxies import Proxies
 from exchange.web.ratelimit import site
 
 MAX_LINE_BYTES = 8190
@@ -35,6 +36,7 @@ class Connections(web.Server):
         super().__init__(handler)
         self.settings = settings
         self.refused = refused
+        self.proxies = Proxies(settings.trusted_proxies)
         self.open = 0
         self.per_site: Counter[str | int] = Counter()
 
@@ -42,13 +44,13 @@ class Connections(web.Server):
         """Return the protocol of a new connection."""
         return Connection(self)
 
-    def enter(self, client: str | int) -> bool:
+    def enter(self, address: str, client: str | int) -> bool:
         """Count a connection in, unless there are too many."""
         settings = self.settings
-        if (
-            self.open >= settings.max_connections
-            or self.per_site[client] >= settings.max_connections_per_address
-        ):
+        most = settings.max_connections_per_address
+        # A trusted proxy brings everybody's; how many of each is for the proxy to limit.
+        crowded = self.per_site[client] >= most and not self.proxies.trust(address)
+        if crowded or self.open >= settings.max_connections:
             self.refused.inc()
             return False
         self.open += 1
@@ -93,8 +95,9 @@ class Connection(web.RequestHandler):
         # uvloop's transports have all methods of asyncio's, but not its classes.
         stream = cast("asyncio.Transport", transport)
         peer = stream.get_extra_info("peername")
-        client = site(peer[0]) if isinstance(peer, tuple) else ""
-        if self._connections.enter(client):
+        address = peer[0] if isinstance(peer, tuple) else ""
+        client = site(address)
+        if self._connections.enter(address, client):
             self._client = client
             super().connection_made(transport)
             return

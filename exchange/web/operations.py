@@ -15,6 +15,7 @@ from exchange.web.validation import validate
 
 BASE = "/api/v1"
 _BY_CLIENT_ID = f"{BASE}/orders/by-client-id/"
+CANCELS = frozenset({"order.cancel", "order.cancel_all"})
 
 
 class Operation(NamedTuple):
@@ -27,7 +28,8 @@ class Operation(NamedTuple):
     def call(self, context: Context, principal: Principal) -> Call:
         """Return what the route's handler is given; takes from the caller's budget."""
         route, form, query = self.route, None, None
-        if route.cost is None:
+        # Cancels were counted as their frames came.
+        if route.cost is None and route.budget is not Budget.CANCEL:
             _limit(context, route.budget, principal, 1)
         if route.form is not None:
             form = validate(route.form, self.fields)

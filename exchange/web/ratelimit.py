@@ -5,8 +5,11 @@ from ipaddress import IPv6Address
 from math import ceil
 from typing import NamedTuple
 
+from aiohttp import web
+
 from exchange.settings import Settings
 from exchange.web.errors import Problem
+from exchange.web.proxies import Proxies
 from exchange.web.routing import Budget
 
 FEWEST_SWEPT = 1024
@@ -90,6 +93,7 @@ class RateLimiter:
     def __init__(self, settings: Settings) -> None:
         """Take the rates from the settings."""
         self.on = settings.rate_limits
+        self._proxies = Proxies(settings.trusted_proxies)
         self._budgets = {
             Budget.ORDER: Rate(settings.orders_per_second, settings.orders_burst),
             Budget.CANCEL: Rate(settings.cancels_per_second, settings.cancels_burst),
@@ -102,6 +106,10 @@ class RateLimiter:
     def take(self, budget: Budget, token_id: int, now: float, cost: int = 1) -> Allowance | None:
         """Take from one of a token's budgets; `None` while rates are not limited."""
         return self._budgets[budget].take(token_id, now, cost) if self.on else None
+
+    def address(self, request: web.BaseRequest) -> str:
+        """Return the address that a request counts for."""
+        return self._proxies.client(request)
 
     def take_address(self, address: str, now: float) -> Allowance | None:
         """Take a request of any kind from an address's budget."""

@@ -31,15 +31,15 @@ class Visit:
 
     async def call(self, route: Route, variables: dict[str, str], query: str) -> Call:
         """Return what the handler is given, or raise the first problem."""
-        # A client that has used up its address's budget can still cancel, from its own.
-        if route.budget is not Budget.CANCEL or route.scope is None:
-            self.limit_address()
         principal: Principal | None = None
-        if route.scope is not None:
-            principal = self._authenticate()
-            demand(principal, route.scope)
+        if route.scope is None:
+            self.limit_address()
+        else:
+            principal = self._find_caller(route.budget)
+            # Before the scope is asked for: a token that lacks it does not get to ask for ever.
             if route.cost is None:
                 self._limit_token(route.budget, principal, 1)
+            demand(principal, route.scope)
         asked = _query(route, query) if route.query is not None or query else None
         form: BaseModel | None = None
         if route.form is not None:
@@ -50,17 +50,31 @@ class Visit:
 
     def limit_address(self) -> None:
         """Take from the budget of the client's address."""
-        self._allow(self.context.limiter.take_address(self.request.remote or "", self.now))
+        limiter = self.context.limiter
+        self._allow(limiter.take_address(limiter.address(self.request), self.now))
+
+    def _find_caller(self, budget: Budget) -> Principal:
+        # A client that has used up its address's budget can still cancel, from its own: only who
+        # turns out to have none is counted against the address.
+        cancels = budget is Budget.CANCEL
+        if not cancels:
+            self.limit_address()
+        try:
+            return self._authenticate()
+        except Problem:
+            if cancels:
+                self.limit_address()
+            # Only failures are held back: whoever has a token gets in, whatever its neighbors do.
+            limiter = self.context.limiter
+            self._allow(limiter.take_failure(limiter.address(self.request), self.now))
+            raise
 
     def _authenticate(self) -> Principal:
-        try:
-            return self.context.token_index.authenticate(self.request.headers.get("Authorization"))
-        except Problem:
-            failure = self.context.limiter.take_failure(self.request.remote or "", self.now)
-            # Only failures are held back: whoever has a token gets in, whatever its neighbors do.
-            if failure is not None and failure.wait:
-                raise failure.problem() from None
-            raise
+        given = self.request.headers.getall("Authorization", ())
+        if len(given) > 1:
+            # A proxy in front may have gone by another one of them than we would.
+            raise Problem("unauthenticated", "Send one Authorization header, not several.")
+        return self.context.token_index.authenticate(given[0] if given else None)
 
     def _limit_token(self, budget: Budget, principal: Principal, cost: int) -> None:
         self._allow(self.context.limiter.take(budget, principal.token_id, self.now, cost))
