@@ -1,9 +1,4 @@
-"""The only writer of the exchange's tables: one transaction per batch, each batch once.
-
-A batch is written if and only if it moves the journal's position, which is the first statement of
-its transaction. So after a lost link the writer looks at the position instead of guessing, and a
-server that lost the database to another (the epoch has changed) can write nothing more.
-"""
+"""The only writer of the exchange's tables: one transaction per batch, each batch once."""
 
 # ruff: noqa: S608  Statements are put together from names of ours, never from values.
 
@@ -17,7 +12,8 @@ from exchange.messages import Journaled
 from exchange.orders import OrderState
 from exchange.persistence.batch import Batch, Numbers, Row, collect
 from exchange.persistence.connections import UNAVAILABLE, BoundedConnection, connect
-from exchange.persistence.errors import AlreadyServed, Fenced, StorageUnavailable
+from exchange.persistence.errors import AlreadyServed, StorageUnavailable
+from exchange.persistence.once import Once
 from exchange.persistence.rows import MARKET_COLUMNS, ORDER_COLUMNS, TRADE_COLUMNS, market_to_row
 
 LOCK = 0x45584357
@@ -115,10 +111,7 @@ class BatchWriter:
         self._session: TupleRow | None = None
         """The backend of the newest connection, by its process and when it began."""
         self._locked = False
-        self._position = 0
-        self._epoch = 0
-        self._unsure = False
-        """The last batch may have been committed although nobody told us."""
+        self._once: Once | None = None
 
     def open(self) -> None:
         """Become the database's only writer, or raise `AlreadyServed` or `StorageUnavailable`."""
@@ -137,7 +130,7 @@ class BatchWriter:
             self.close()
             raise StorageUnavailable(str(error)) from error
         assert row is not None, "the journal has one row"
-        self._position, self._epoch = row
+        self._once = Once(*row)
         self._locked = True
 
     def write(self, journaled: Sequence[Journaled]) -> None:
@@ -146,26 +139,20 @@ class BatchWriter:
         Raises `StorageUnavailable` when it is not or when that is unknown: call again, with the
         same batch, until it returns. Raises `Fenced` when another server has taken over.
         """
-        assert self._epoch, "a writer is opened before it writes"
+        assert self._once is not None, "a writer is opened before it writes"
         batch = collect(journaled)
         if not batch:
             return
         try:
             connection = self._connection or self._connect()
             self._lock_again(connection)
-            with connection.cursor() as cursor:
-                if self._advance(cursor):
-                    _write(cursor, batch)
-            self._unsure = True
-            connection.commit()
+            self._once.write(_Transaction(connection), batch)
         except UNAVAILABLE as error:
             self.close()
             raise StorageUnavailable(str(error)) from error
         except BaseException:
             self.close()
             raise
-        self._unsure = False
-        self._position += 1
 
     def close(self) -> None:
         """Give the connection back; a writer that still has a batch connects again by itself."""
@@ -194,22 +181,29 @@ class BatchWriter:
             row = connection.execute("SELECT pg_try_advisory_lock(%s)", [LOCK]).fetchone()
             self._locked = row == (True,)
 
-    def _advance(self, cursor: Cursor[TupleRow]) -> bool:
-        """Move the journal's position, or return false if this very batch has moved it already.
 
-        Waits for a lost transaction that is still being committed: it holds the journal's row.
-        """
-        cursor.execute(_ADVANCE, [self._position, self._epoch])
-        if cursor.rowcount == 1:
-            return True
-        position, epoch = cursor.execute("SELECT position, epoch FROM journal").fetchone() or (0, 0)
-        if epoch != self._epoch:
-            raise Fenced(f"another server has taken over: epoch {epoch}, ours is {self._epoch}")
-        assert self._unsure, f"the journal is at {position}, not at {self._position}"
-        assert position == self._position + 1, (
-            f"the journal went from {self._position} to {position}"
-        )
-        return False
+class _Transaction:
+    """The one that a connection is in."""
+
+    def __init__(self, connection: BoundedConnection) -> None:
+        """Begin with its first statement."""
+        self._connection = connection
+
+    def advance(self, position: int, epoch: int) -> bool:
+        return self._connection.execute(_ADVANCE, [position, epoch]).rowcount == 1
+
+    def look(self) -> tuple[int, int]:
+        row = self._connection.execute("SELECT position, epoch FROM journal").fetchone()
+        assert row is not None, "the journal has one row"
+        position, epoch = row
+        return position, epoch
+
+    def write(self, batch: Batch) -> None:
+        with self._connection.cursor() as cursor:
+            _write(cursor, batch)
+
+    def commit(self) -> None:
+        self._connection.commit()
 
 
 def _write(cursor: Cursor[TupleRow], batch: Batch) -> None:
