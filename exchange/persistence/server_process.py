@@ -33,14 +33,20 @@ class ServerProcess:
     log: Path
     stop_signal: signal.Signals
     answers: Callable[[], bool]
+    stop_seconds: float = STOP_SECONDS
+    """For it to end after a signal, before it is sent a stronger one."""
     process: psutil.Popen | None = None
 
     def start(self) -> None:
         """Stop what is left of an earlier run, start anew and wait until the server answers."""
-        self.stop()
-        self._forget_foreign_pid()
+        self.begin()
         deadline = time.monotonic() + START_SECONDS
-        while not self._launch(deadline):
+        while not self.wait_until_answering(START_SECONDS):
+            if self.is_running():
+                self.stop()
+                raise EmbeddedServersError(
+                    f"{self.name} does not answer after {START_SECONDS:.0f} s, see {self.log}"
+                )
             # The backends of a PostgreSQL that was killed take a moment to notice it.
             orphans = "shared memory block is still in use" in self._log_end()
             if not orphans or time.monotonic() > deadline:
@@ -48,6 +54,22 @@ class ServerProcess:
                     f"{self.name} did not start; the end of {self.log}:\n{self._log_end()}"
                 )
             time.sleep(PAUSE_SECONDS)
+            self._launch()
+
+    def begin(self) -> None:
+        """Stop what is left of an earlier run and start anew, without waiting for an answer."""
+        self.stop()
+        self._forget_foreign_pid()
+        self._launch()
+
+    def wait_until_answering(self, seconds: float) -> bool:
+        """Return whether the server answers, as soon as it does, has ended, or time is over."""
+        deadline = time.monotonic() + seconds
+        while self.is_running() and time.monotonic() < deadline:
+            if self.answers():
+                return True
+            time.sleep(PAUSE_SECONDS)
+        return False
 
     def is_running(self) -> bool:
         """Return whether the process that we started is alive."""
@@ -62,15 +84,14 @@ class ServerProcess:
         for sign in (self.stop_signal, signal.SIGQUIT, signal.SIGKILL):
             with suppress(psutil.NoSuchProcess):
                 process.send_signal(sign)
-            deadline = time.monotonic() + STOP_SECONDS
+            deadline = time.monotonic() + self.stop_seconds
             while time.monotonic() < deadline:
                 if _has_ended(process):
                     return
                 time.sleep(PAUSE_SECONDS)
         raise EmbeddedServersError(f"{self.name}, process {process.pid}, cannot be stopped.")
 
-    def _launch(self, deadline: float) -> bool:
-        """Start the process; return whether it answers rather than exits."""
+    def _launch(self) -> None:
         if self.log.exists() and self.log.stat().st_size > LOG_BYTES:
             self.log.replace(self.log.with_suffix(".old.log"))
         self.log.touch(mode=0o600)
@@ -85,17 +106,6 @@ class ServerProcess:
                 start_new_session=True,  # The terminal's Ctrl-C is for us to handle, not for it.
                 umask=0o077,
             )
-        while self.process.poll() is None:
-            if self.answers():
-                return True
-            if time.monotonic() > deadline:
-                self.stop()
-                raise EmbeddedServersError(
-                    f"{self.name} does not answer after {START_SECONDS:.0f} s, see {self.log}"
-                )
-            time.sleep(PAUSE_SECONDS)
-        self.process = None
-        return False
 
     def _log_end(self) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-5:])

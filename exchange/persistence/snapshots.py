@@ -2,9 +2,12 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from secrets import token_hex
 
 import orjson
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from exchange.market import Market
 from exchange.messages import Trade
@@ -26,29 +29,49 @@ class SnapshotWriter:
         self._depth = depth
         self._trades: dict[str, dict[int, bytes]] = {}
         """By market and id: the JSON of the trades that were written last."""
+        self._run = token_hex(8)
+        self._writes = 0
+        self._mark: bytes | None = None
+        """What the last write left under `keys.MARK`; nothing before the first."""
         self._redis = redis.Redis.from_url(
             redis_url,
             socket_timeout=timeout_seconds,
             socket_connect_timeout=timeout_seconds,
             client_name="exchange-books",
+            # The caller tries again, with newer books; the library would for minutes with these.
+            retry=Retry(NoBackoff(), 0),
         )
 
-    def publish(self, snapshots: Sequence[tuple[PublishedBook, Sequence[Trade]]]) -> None:
+    def publish(self, snapshots: Sequence[tuple[PublishedBook, Sequence[Trade]]]) -> bool:
         """Replace the snapshots of some markets, trades newest first, or say `RedisUnavailable`.
 
-        Each market's keys and its message change together, so nobody reads half of one.
+        Each market's keys and its message change together, so nobody reads half of one. Returns
+        whether all that was written before is still there, which costs no more with no snapshots
+        at all: a Redis that was emptied, replaced or set back shows by its mark, one that made
+        room by its missing keys.
         """
+        self._writes += 1
+        mark = f"{self._run}:{self._writes}".encode()
+        written = [key(symbol) for symbol in self._trades for key in (keys.book, keys.trades)]
         pipeline = self._redis.pipeline(transaction=True)
+        pipeline.get(keys.MARK)
+        # More than counting: it keeps quiet markets from being the first to make room for others.
+        pipeline.touch(keys.MARK, *written)
         for book, trades in snapshots:
             market = book.market
             text = orjson.dumps(self._book(book))
             pipeline.set(keys.book(market.symbol), text)
             pipeline.set(keys.trades(market.symbol), self._trades_json(trades, market))
             pipeline.publish(keys.updates(market.symbol), text)
+        pipeline.set(keys.MARK, mark)
         try:
-            pipeline.execute()
+            found, count, *_ = pipeline.execute()
         except redis.RedisError as error:
             raise RedisUnavailable(str(error)) from error
+        first = self._mark is None
+        intact = first or (found == self._mark and count == len(written) + 1)
+        self._mark = mark
+        return intact
 
     def close(self) -> None:
         """Give the connection back."""

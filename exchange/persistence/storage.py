@@ -42,7 +42,9 @@ class Storage:
             check_server(connection)
         migrate(self.database_url)
         # First the only writer, then the reading: nobody can write in between.
-        self._writer = BatchWriter(self.database_url)
+        self._writer = BatchWriter(
+            self.database_url, timeout_seconds=self._settings.database_timeout_seconds
+        )
         self._writer.open()
         return recover(self.database_url, recent_trades=self._settings.recent_trades_kept)
 
@@ -52,19 +54,20 @@ class Storage:
         try:
             self._writer.write(batch)
         except StorageUnavailable:
-            self.revive()
+            if self._embedded is not None:
+                with suppress(EmbeddedServersError):
+                    self._embedded.ensure_postgres_runs()
             raise
 
-    def revive(self) -> None:
-        """Start an embedded server again that has died; safe from any thread.
+    def revive_redis(self) -> None:
+        """Start the embedded Redis again if it has died, waiting for nobody; safe from any thread.
 
-        Servers that the settings name are their operator's business.
-
-        What fails here shows as the next attempt's failure, which is what the caller waits for.
+        A Redis that the settings name is its operator's business. What fails here shows as the next
+        attempt's failure, which is what the caller waits for.
         """
         if self._embedded is not None:
-            with suppress(EmbeddedServersError):
-                self._embedded.ensure_running()
+            with suppress(EmbeddedServersError, OSError):
+                self._embedded.ensure_redis_runs()
 
     def used_client_order_ids(self) -> Iterator[list[tuple[int, str]]]:
         """Yield the ids of orders that ended before this start, a chunk at a time."""

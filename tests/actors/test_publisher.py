@@ -6,6 +6,7 @@ from exchange.actors.publisher import (
     PUBLISH_EVERY_SECONDS,
     RETRY_AFTER_SECONDS,
     BookPublisher,
+    Check,
     NotPublishedError,
     Snapshot,
 )
@@ -30,6 +31,7 @@ class Publisher:
         self.alarms: list[tuple[float, Callable[[], None]]] = []
         self.available: list[bool] = []
         self.away = False
+        self.lost = False
         self.actor = BookPublisher(
             books=[PublishedBook(market) for market in markets],
             trades=trades or {},
@@ -40,7 +42,7 @@ class Publisher:
         )
         self.actor.on_start()
 
-    def _publish(self, snapshots: list[Snapshot]) -> None:
+    def _publish(self, snapshots: list[Snapshot]) -> bool:
         if self.away:
             raise NotPublishedError("redis is away")
         self.published.append(
@@ -50,11 +52,13 @@ class Publisher:
             )
         )
         self.depths.update({s.book.market.symbol: s.book.depth(Side.SELL, 9) for s in snapshots})
+        self.lost, lost = False, self.lost
+        return not lost
 
     def wake(self) -> float:
         """Let the pause be over; return how long it was to be."""
-        (seconds, wake) = self.alarms.pop()
-        assert not self.alarms, "one pause at a time"
+        [(seconds, wake)] = self.alarms
+        self.alarms.clear()
         wake()
         deliver_all(self.actor)
         return seconds
@@ -141,3 +145,42 @@ def test_a_new_market_is_published_with_its_first_changes() -> None:
     publisher.wake()
 
     assert publisher.published == [[("ETH_USDT", 1, [])]]
+
+
+def test_a_redis_that_lost_its_keys_while_nobody_traded_gets_every_market_again() -> None:
+    publisher = Publisher(BTC_USDT, ETH_USDT)
+    publisher.wake()
+    publisher.published.clear()
+
+    tell(publisher.actor, Check())
+    publisher.wake()
+    publisher.lost = True
+    tell(publisher.actor, Check())
+    assert publisher.wake() == RETRY_AFTER_SECONDS
+
+    assert publisher.published == [[], [], [("BTC_USDT", 0, []), ("ETH_USDT", 0, [])]]
+    assert publisher.available == [True] * 4
+
+
+def test_a_redis_that_lost_other_markets_keys_gets_them_with_the_next_changes() -> None:
+    publisher, line = Publisher(BTC_USDT, ETH_USDT), Line()
+    publisher.wake()
+    publisher.published.clear()
+    publisher.lost = True
+
+    tell(publisher.actor, changes(line, sell(1, at=101)))
+    publisher.wake()
+
+    assert publisher.published == [
+        [("BTC_USDT", 1, [])],
+        [("BTC_USDT", 1, []), ("ETH_USDT", 0, [])],
+    ]
+
+
+def test_a_check_in_a_pause_waits_for_what_comes_after_it() -> None:
+    publisher = Publisher(BTC_USDT)
+
+    tell(publisher.actor, Check())
+
+    assert len(publisher.published) == 1
+    assert len(publisher.alarms) == 1

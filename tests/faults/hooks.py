@@ -80,9 +80,9 @@ def blocked_publisher() -> None:
 
     def blocked(
         self: SnapshotWriter, snapshots: Sequence[tuple[PublishedBook, Sequence[Trade]]]
-    ) -> None:
+    ) -> bool:
         _wait_while_there("blocked_publisher")
-        publish(self, snapshots)
+        return publish(self, snapshots)
 
     SnapshotWriter.publish = blocked  # type: ignore[method-assign]
 

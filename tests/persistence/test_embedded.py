@@ -58,6 +58,13 @@ def processes(servers: EmbeddedServers) -> dict[str, psutil.Process]:
     }
 
 
+def ensure_all_run(servers: EmbeddedServers) -> None:
+    servers.ensure_postgres_runs()
+    servers.ensure_redis_runs()
+    assert servers._redis is not None
+    assert servers._redis.wait_until_answering(10)
+
+
 def killed_run(data_dir: Path) -> dict[str, psutil.Process]:
     """Start the servers in another process, kill that one, and return what it left running."""
     with subprocess.Popen(
@@ -184,7 +191,7 @@ def test_what_dies_while_we_run_is_started_again(servers: EmbeddedServers, name:
     dying.send_signal(signal.SIGKILL)
     dying.wait(10)
 
-    servers.ensure_running()
+    ensure_all_run(servers)
 
     assert (query(servers, "SELECT 1"), ping(servers)) == (1, True)
 
@@ -192,7 +199,7 @@ def test_what_dies_while_we_run_is_started_again(servers: EmbeddedServers, name:
 def test_what_runs_is_left_running(servers: EmbeddedServers) -> None:
     before = processes(servers)
 
-    servers.ensure_running()
+    ensure_all_run(servers)
 
     assert processes(servers) == before
 
@@ -201,7 +208,39 @@ def test_stopped_servers_are_not_started_by_a_reconnect(used_dir: Path) -> None:
     servers = EmbeddedServers(used_dir)
 
     with pytest.raises(EmbeddedServersError, match="stopped"):
-        servers.ensure_running()
+        servers.ensure_postgres_runs()
+    with pytest.raises(EmbeddedServersError, match="stopped"):
+        servers.ensure_redis_runs()
+
+
+def test_a_redis_that_never_answers_keeps_nothing_from_starting_and_stopping(
+    used_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    silent = tmp_path / "silent"
+    silent.write_text("#!/bin/sh\nexec sleep 600\n")
+    silent.chmod(0o700)
+    monkeypatch.setattr("exchange.persistence.embedded.get_binary_path", lambda: silent)
+    monkeypatch.setattr("exchange.persistence.embedded.REDIS_SECONDS", 0.1)
+    servers = EmbeddedServers(used_dir)
+
+    servers.start()
+
+    try:
+        servers.ensure_redis_runs()
+        assert query(servers, "SELECT 1") == 1
+    finally:
+        servers.stop()
+
+
+def test_a_redis_that_stands_still_is_stopped_by_force(used_dir: Path) -> None:
+    servers = EmbeddedServers(used_dir)
+    servers.start()
+    still = processes(servers)["valkey"]
+    still.suspend()
+
+    servers.stop()
+
+    assert not is_alive(still)
 
 
 def test_a_deep_directory_gets_short_sockets_that_a_killed_run_does_not_pile_up(

@@ -1,7 +1,8 @@
 """What others read in Redis."""
 
 import json
-from collections.abc import Iterator
+import socket
+from collections.abc import Callable, Iterator
 
 import pytest
 import redis
@@ -84,12 +85,31 @@ def test_who_subscribed_is_told(snapshots: SnapshotWriter, reader: redis.Redis) 
     assert json.loads(message["data"])["sequence"] == 7
 
 
-def test_snapshots_return_after_a_flush(snapshots: SnapshotWriter, reader: redis.Redis) -> None:
-    snapshots.publish([(book_with(), [])])
+def lose_all(reader: redis.Redis) -> None:
     reader.flushall()
 
-    snapshots.publish([(book_with(), [])])
 
+def lose_one(reader: redis.Redis) -> None:
+    reader.delete("exchange:trades:BTC_USDT")
+
+
+def go_back(reader: redis.Redis) -> None:
+    """Do what a Redis does that is started with an old copy of its data."""
+    reader.set("exchange:mark", "an older one")
+
+
+@pytest.mark.parametrize("lose", [lose_all, lose_one, go_back])
+def test_what_redis_has_lost_is_noticed_at_the_next_write_even_of_nothing(
+    snapshots: SnapshotWriter, reader: redis.Redis, lose: Callable[[redis.Redis], None]
+) -> None:
+    assert snapshots.publish([(book_with(), [])])
+    assert snapshots.publish([])
+    lose(reader)
+
+    assert not snapshots.publish([])
+
+    assert snapshots.publish([(book_with(), [])]) is (lose is go_back)
+    assert snapshots.publish([])
     assert reader.get("exchange:book:BTC_USDT")
 
 
@@ -98,3 +118,31 @@ def test_no_redis_is_said_at_once() -> None:
 
     with pytest.raises(RedisUnavailable):
         writer.publish([(book_with(), [])])
+
+
+def test_a_redis_that_is_full_is_said(snapshots: SnapshotWriter, reader: redis.Redis) -> None:
+    full = {"maxmemory": "1", "maxmemory-policy": "noeviction"}
+    before = {name: str(reader.config_get(name)[name]) for name in full}
+    for name, value in full.items():
+        reader.config_set(name, value)
+    try:
+        with pytest.raises(RedisUnavailable, match="maxmemory"):
+            snapshots.publish([(book_with(), [])])
+    finally:
+        for name, value in before.items():
+            reader.config_set(name, value)
+
+    assert snapshots.publish([(book_with(), [])])
+
+
+def test_a_redis_that_hangs_is_given_up_after_one_timeout() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        writer = SnapshotWriter(f"redis://127.0.0.1:{port}", depth=10, timeout_seconds=0.05)
+        with pytest.raises(RedisUnavailable):
+            writer.publish([(book_with(), [])])
+
+        silent.settimeout(0.05)
+        silent.accept()[0].close()
+        with pytest.raises(TimeoutError):
+            silent.accept()  # It was tried once: the next attempt is for newer books.
