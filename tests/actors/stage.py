@@ -14,6 +14,9 @@ from exchange.messages import Journaled, MarketCommand, Outcome
 
 M = TypeVar("M")
 
+PLANTED = "planted"
+"""What the failures say that a test asked for."""
+
 
 class Told(Generic[M]):
     """A recipient that records what it was told."""
@@ -73,7 +76,7 @@ class FaultyEngine(MatchingEngine):
     def handle(self, command: MarketCommand) -> Outcome:
         outcome = super().handle(command)
         if command.request_id in self.planted:
-            raise RuntimeError("planted")
+            raise RuntimeError(PLANTED)
         return outcome
 
 

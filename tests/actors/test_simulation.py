@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from tests.actors.simulation import COMMANDS, TROUBLE, make_world, run, turn
+from tests.actors.simulation import run
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -21,12 +21,8 @@ def test_nothing_acknowledged_is_lost_and_nothing_else_is_told(seed: int) -> Non
 def test_the_runs_meet_all_that_they_are_for() -> None:
     """A random run shows nothing about what it never does."""
     seen: Counter[str] = Counter()
-    for seed in range(8):
-        random, world = make_world(seed)
-        world.troubled = TROUBLE
-        for _ in range(COMMANDS):
-            turn(random, world)
-        seen += world.seen
+    for seed in range(12):
+        seen += run(seed)
 
     answers = {"Settled", "Refused", "Known", "Doubtful"}
     troubles = {"crash", "killed", "stop", "not written", "found committed", "failed", "resumed"}

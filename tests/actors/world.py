@@ -29,10 +29,12 @@ from exchange.messages import (
     Known,
     MarketCreated,
     MarketFailed,
+    Outcome,
     PlaceOrder,
     Refused,
     Settled,
     Trade,
+    UpdateMarket,
 )
 from exchange.orders import OPEN_STATUSES, OrderState, Side
 from exchange.persistence.batch import collect
@@ -40,7 +42,7 @@ from exchange.published import PublishedBook
 from exchange.recovered import Recovered, RecoveredMarket
 from exchange.rejects import Reject
 from exchange.web.bridge import View
-from tests.actors.stage import FaultyEngine, deliver, faulty, ignore, waiting
+from tests.actors.stage import PLANTED, FaultyEngine, deliver, faulty, ignore, waiting
 from tests.builders import request_of
 
 TRADES_KEPT = 5
@@ -180,6 +182,8 @@ class World:
         self.troubled = 0.0
         """How likely a write, or a publication, is to fail."""
         self.seen: Counter[str] = Counter()
+        self.snapshots: dict[str, tuple[int, Depth]] = {}
+        """What Redis has, by market: it outlives a crash."""
         self.start()
 
     # --- A run -----------------------------------------------------------------------------------
@@ -192,7 +196,6 @@ class World:
         self._owed: list[Journaled] | None = None
         self._position = self.store.position
         self.alarms: list[Callable[[], None]] = []
-        self.snapshots: dict[str, tuple[int, Depth]] = {}
         self.failures: Counter[str] = Counter()
         self.view = View(TRADES_KEPT)
         for market in recovered.markets.values():
@@ -254,7 +257,13 @@ class World:
     def _open_market(self, created: MarketCreated) -> MarketRecipient:
         return self._open(MatchingEngine(created.market, Counters(time=created.time)))
 
-    def _failed(self, market: str, halted: bool, _: BaseException | None) -> None:  # noqa: FBT001
+    def _failed(
+        self,
+        market: str,
+        halted: bool,  # noqa: FBT001
+        error: BaseException | None,
+    ) -> None:
+        assert error is None or str(error) == PLANTED, f"{market} failed: {error!r}"
         self.failures[market] += halted
         self.seen["stayed halted"] += self.failures[market] > 1
         self.seen["failed" if halted else "resumed"] += 1
@@ -263,6 +272,7 @@ class World:
         """Throw all actors away, begin again with what is committed, and compare."""
         self.seen["crash"] += 1
         self.start()
+        self.drain()
         self.check_at_rest()
 
     def stop(self) -> None:
@@ -273,6 +283,7 @@ class World:
         self.persistence.on_stop()
         self.drain()
         self.start()
+        self.drain()
         self.check_at_rest()
 
     # --- Storage and Redis -----------------------------------------------------------------------
@@ -280,6 +291,7 @@ class World:
     def _write(self, batch: Sequence[Journaled]) -> None:
         assert not self._owed or self._owed == list(batch), "not the same batch again"
         self._owed = list(batch)
+        self._let_others_run()
         trouble = self.random.random()
         if trouble < self.troubled:
             self._interrupt(trouble / self.troubled)
@@ -293,6 +305,14 @@ class World:
         self._position = self.store.position
         self._owed = None
 
+    def _let_others_run(self) -> None:
+        """Deliver messages while the batch is on its way to the disk, as other threads do."""
+        others = [actor for actor in self.actors() if actor is not self.persistence]
+        for _ in range(self.random.choice((0, 0, 0, 1, 3))):
+            busy = [actor for actor in others if waiting(actor)]
+            if busy:
+                deliver(self.random.choice(busy))
+
     def _interrupt(self, chance: float) -> None:
         if chance < 0.1:
             raise KilledError
@@ -302,17 +322,18 @@ class World:
     def _pause(self, _: float) -> bool:
         return not self.stopping
 
-    def _publish(self, snapshots: list[Snapshot]) -> None:
+    def _publish(self, snapshots: list[Snapshot]) -> bool:
         if self.random.random() < self.troubled:
             raise NotPublishedError
         for book, trades in snapshots:
             symbol = book.market.symbol
             depth = _depth(book)
-            assert self.store.depths[symbol, book.sequence] == depth, "not a committed book"
+            assert self.store.depths.get((symbol, book.sequence)) == depth, "not a committed book"
             assert self.snapshots.get(symbol, (0, depth))[0] <= book.sequence, "an older book"
             newest = [one for one in self.store.trades[symbol] if one.sequence <= book.sequence]
             assert trades == newest[: -TRADES_KEPT - 1 : -1], "not the newest trades"
             self.snapshots[symbol] = (book.sequence, depth)
+        return True
 
     # --- The event loop's end --------------------------------------------------------------------
 
@@ -349,7 +370,8 @@ class World:
         if isinstance(answer, Settled):
             if isinstance(answer.fact, MarketFailed):
                 return
-            assert self.store.facts[answer.fact.request_id] == answer.fact, "not committed"
+            assert self.store.facts.get(answer.fact.request_id) == answer.fact, "not committed"
+            self._check_owners(answer.fact)
             for order in getattr(answer.fact, "orders", ()):
                 self.acknowledged[order.id] = order
         elif isinstance(answer, Known):
@@ -363,6 +385,16 @@ class World:
             self._look_up(request_id)
         elif isinstance(answer, Refused):
             assert answer.rejection.reject in Reject
+
+    def _check_owners(self, fact: Fact) -> None:
+        """Assert that an order changes by its owner's command, an admin's, or a trade."""
+        command = self.sent.get(fact.request_id) if isinstance(fact, Outcome) else None
+        if not isinstance(fact, Outcome) or isinstance(command, UpdateMarket):
+            return
+        owner = getattr(command, "account_id", None)
+        traded = {trade.maker_order_id for trade in fact.trades}
+        for order in fact.orders:
+            assert owner in (None, order.account_id) or order.id in traded, "another's order"
 
     def _look_up(self, request_id: int) -> None:
         """Ask storage for a doubtful client order id; send the order again if it is new."""
@@ -396,9 +428,9 @@ class World:
         self.accounts.actor_ref.tell(UsedClientOrderIds(chunk))
 
     def drain(self) -> None:
-        """Let everything come to rest."""
-        while any(waiting(actor) for actor in self.actors()):
-            self.step()
+        """Let everything come to rest, pauses included."""
+        while self.step():
+            pass
 
     def retry(self) -> list[Command]:
         """Return what a client sends again that never heard of its orders."""
@@ -419,7 +451,7 @@ class World:
             assert 0 <= balance.resting <= balance.locked, f"{name} rests {balance.resting}"
             assert account == 1 or balance.locked <= balance.total, f"{name} owes"
         for symbol, market in self.view.markets.items():
-            known = self.store.depths[symbol, market.book.sequence]
+            known = self.store.depths.get((symbol, market.book.sequence))
             assert _depth(market.book) == known, "the view shows what is not committed"
 
     def check_at_rest(self) -> None:
@@ -431,7 +463,9 @@ class World:
             published = self.view.markets[symbol].book
             published.check()
             assert published.sequence == self.store.counters[symbol].sequence, "a gap"
-            assert _depth(published) == self.store.depths[symbol, published.sequence]
+            depth = self.store.depths[symbol, published.sequence]
+            assert _depth(published) == depth
+            assert self.snapshots.get(symbol) == (published.sequence, depth), "a stale snapshot"
             for order in self.store.recovered_market(symbol).orders:
                 market = self.store.markets[symbol]
                 currency = (market.quote if order.side is Side.BUY else market.base).symbol
