@@ -1,14 +1,17 @@
 """What a WebSocket's clients may send: the envelope, and the operations that are not REST's."""
 
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
-import orjson
 from pydantic import Field
 
 from exchange.web.codec import Json
 from exchange.web.errors import Problem
 from exchange.web.forms import Form
-from exchange.web.routing import MAX_ID
+from exchange.web.incoming import read_json
+from exchange.web.routing import MAX_ID, Scope
+
+LARGEST_NUMBER = 2**63
+"""Of an id: JSON writers stop at 64 bits."""
 
 
 class SubscribeForm(Form):
@@ -40,12 +43,27 @@ class PingForm(Form):
     """Nothing."""
 
 
+class Op(NamedTuple):
+    """What an operation takes, and the scope that it needs."""
+
+    form: type[Form]
+    scope: Scope | None = None
+
+
+OPS = {
+    "ping": Op(PingForm),
+    "authenticate": Op(AuthenticateForm),
+    # Of its channels some are everybody's and some need the scope `read`.
+    "subscribe": Op(SubscribeForm),
+    "unsubscribe": Op(UnsubscribeForm),
+    "cancel_on_disconnect": Op(CancelOnDisconnectForm, Scope.TRADE),
+}
+"""The operations that are not about orders; `operations.py` has those that are."""
+
+
 def parse(text: str | bytes) -> Json:
     """Return the frame as an object; a binary one is taken as text."""
-    try:
-        frame = orjson.loads(text)
-    except orjson.JSONDecodeError as error:
-        raise Problem("malformed_request", f"The frame is not valid JSON: {error}.") from None
+    frame = read_json(text.encode() if isinstance(text, str) else text, "frame")
     if not isinstance(frame, dict):
         raise Problem("malformed_request", "The frame is not a JSON object.")
     return frame
@@ -53,10 +71,12 @@ def parse(text: str | bytes) -> Json:
 
 def take_id(frame: Json) -> object:
     """Take out what the client wants to see again with the answer: any simple value."""
-    frame_id = frame.pop("id", None)
-    if isinstance(frame_id, dict | list):
-        raise Problem("validation_error", "id must be a string or a number.", field="id")
-    return frame_id
+    match frame.pop("id", None):
+        case None | bool() | str() as frame_id:
+            return frame_id
+        case int() | float() as number if abs(number) < LARGEST_NUMBER:
+            return number
+    raise Problem("validation_error", "id must be a string or a 64-bit number.", field="id")
 
 
 def take_op(frame: Json) -> str:

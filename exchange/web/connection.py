@@ -14,6 +14,7 @@ from exchange.web import codec
 from exchange.web.app import explain
 from exchange.web.auth import demand
 from exchange.web.client_frames import (
+    OPS,
     AuthenticateForm,
     CancelOnDisconnectForm,
     PingForm,
@@ -157,27 +158,28 @@ class Connection:
             self._refuse(frame_id, problem)
 
     async def _carry_out(self, op: str, frame_id: object, fields: Json) -> None:
-        match op:
-            case "ping":
-                validate(PingForm, fields)
+        known = OPS.get(op)
+        if known is None:
+            raise Problem("validation_error", f"There is no op {op}.", field="op", value=op)
+        if known.scope is not None:
+            self._demand(known.scope)
+        form = validate(known.form, fields)
+        match form:
+            case PingForm():
                 self._answer(frame_id, {"time": codec.format_time(self._context.bridge.now())})
-            case "authenticate":
-                self._answer(frame_id, self._authenticate(validate(AuthenticateForm, fields)))
-            case "subscribe":
-                form = validate(SubscribeForm, fields)
+            case AuthenticateForm():
+                self._answer(frame_id, self._authenticate(form))
+            case SubscribeForm():
                 topics = self._find_topics(form)
                 self._topics.update(topics)
                 self._answer(frame_id, {"channels": list(self._topics)})
                 await self._subscribe(topics.values(), form.start)
-            case "unsubscribe":
-                self._unsubscribe(validate(UnsubscribeForm, fields).channels)
+            case UnsubscribeForm():
+                self._unsubscribe(form.channels)
                 self._answer(frame_id, {"channels": list(self._topics)})
-            case "cancel_on_disconnect":
-                self._demand(Scope.TRADE)
-                self._cancel_on_disconnect = validate(CancelOnDisconnectForm, fields).enabled
+            case CancelOnDisconnectForm():
+                self._cancel_on_disconnect = form.enabled
                 self._answer(frame_id, {"enabled": self._cancel_on_disconnect})
-            case _:
-                raise Problem("validation_error", f"There is no op {op}.", field="op", value=op)
 
     def _demand(self, scope: Scope) -> Principal:
         if self._principal is None:

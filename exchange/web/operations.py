@@ -14,7 +14,6 @@ from exchange.web.routing import Budget, Call, Context, Principal, Route
 from exchange.web.validation import validate
 
 BASE = "/api/v1"
-_BY_CLIENT_ID = f"{BASE}/orders/by-client-id/"
 CANCELS = frozenset({"order.cancel", "order.cancel_all"})
 
 
@@ -46,34 +45,27 @@ class Operations:
     def __init__(self, routes: Iterable[Route]) -> None:
         """Pick them from the route table."""
         table = {(route.method, route.path): route for route in routes}
-        self._place = table["POST", f"{BASE}/orders"]
-        self._batch = table["POST", f"{BASE}/orders/batch"]
-        self._amend = table["PATCH", f"{BASE}/orders/{{id}}"]
-        self._cancel = table["DELETE", f"{BASE}/orders/{{id}}"]
-        self._cancel_by_client_id = next(
-            route
-            for (method, path), route in table.items()
-            if method == "DELETE" and path.startswith(_BY_CLIENT_ID)
-        )
         self.cancel_all = table["DELETE", f"{BASE}/orders"]
+        self.routes = {
+            "order.place": table["POST", f"{BASE}/orders"],
+            "order.batch": table["POST", f"{BASE}/orders/batch"],
+            "order.amend": table["PATCH", f"{BASE}/orders/{{id}}"],
+            "order.cancel": table["DELETE", f"{BASE}/orders/{{id}}"],
+            "order.cancel_all": self.cancel_all,
+        }
+        """Of each operation; that of a cancel by client order id is another one."""
+        self._cancel_by_client_id = table["DELETE", f"{BASE}/orders/by-client-id/{{id}}"]
 
     def find(self, name: str, fields: Json) -> Operation | None:
         """Return the operation of a name; `None` for one that is not about orders."""
-        match name:
-            case "order.place":
-                return Operation(self._place, {}, fields)
-            case "order.batch":
-                return Operation(self._batch, {}, fields)
-            case "order.cancel_all":
-                return Operation(self.cancel_all, {}, fields)
-            case "order.amend":
-                return _of_order(self._amend, fields)
-            case "order.cancel" if "client_order_id" in fields:
-                return self._cancel_named(fields)
-            case "order.cancel":
-                return _of_order(self._cancel, fields)
-            case _:
-                return None
+        route = self.routes.get(name)
+        if route is None:
+            return None
+        if name == "order.cancel" and "client_order_id" in fields:
+            return self._cancel_named(fields)
+        if "{" in route.path:
+            return _of_order(route, fields)
+        return Operation(route, {}, fields)
 
     def _cancel_named(self, fields: Json) -> Operation:
         field = "client_order_id"
