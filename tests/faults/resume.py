@@ -1,0 +1,39 @@
+"""When trading is on again after a fault, and how long that took."""
+
+from collections.abc import Sequence
+from statistics import median
+from time import monotonic
+
+from tests.faults.exchange_under_test import Exchange
+from tests.faults.history import Operation, Result
+from tests.faults.rounds import until
+
+RESUME_SECONDS = 10
+"""Within so many seconds after a fault the exchange trades again, by itself."""
+
+
+async def resumed(exchange: Exchange, seconds: float = RESUME_SECONDS) -> float:
+    """Wait until an order that is sent from now on was carried out; return for how long."""
+    started, first = monotonic(), len(exchange.history.requests)
+    await until(lambda: _placed(exchange, first), "trading to resume", seconds)
+    return monotonic() - started
+
+
+def _placed(exchange: Exchange, first: int) -> bool:
+    return any(
+        request.operation is Operation.PLACE and request.result is Result.OK
+        for request in exchange.history.requests[first:]
+    )
+
+
+def report(exchange: Exchange, what: str, seconds: Sequence[float]) -> None:
+    """Show what the rounds were like, and that they were under load."""
+    requests = exchange.history.requests
+    counts = {
+        str(result): sum(request.result is result for request in requests) for result in Result
+    }
+    print(  # noqa: T201  Shown with -s, or when the test fails.
+        f"{len(seconds)} times {what}: {counts}; traded again after {median(seconds):.2f} s in the "
+        f"middle, {max(seconds):.2f} s at most"
+    )
+    assert counts[Result.OK] > counts[Result.REFUSED], "most requests are carried out"
