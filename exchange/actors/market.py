@@ -8,11 +8,12 @@ import pykka
 
 from exchange.actors.recipient import Recipient
 from exchange.engine import MatchingEngine, refuse
-from exchange.messages import Fact, MarketCommand, MarketFailed, Outcome
+from exchange.messages import Fact, MarketCommand, MarketFailed, Outcome, UpdateMarket
 from exchange.rejects import Reject, Rejection
 
 MAX_FAILURES = 2
-"""A market is reloaded after a first failure; after the second it stays halted until a restart."""
+"""A market is loaded again after a first failure; after the second it stays halted until a restart,
+or until an operator sets its state."""
 
 HALTED = Rejection(Reject.MARKET_NOT_ACTIVE, "market", "active", "halted")
 
@@ -48,11 +49,15 @@ class MarketActor(pykka.ThreadingActor):
         self._failed = failed
         self._failures = 0
         self._halted = False
+        self._is_committed = True
+        """Whether storage has all that was done before a failure, so that it can be loaded."""
 
     def on_receive(self, message: list[MarketCommand] | Resume) -> None:
         """Carry out commands, or come back after a failure."""
         if isinstance(message, Resume):
-            self._resume()
+            self._is_committed = True
+            if self._failures < MAX_FAILURES:
+                self._resume()
             return
         started = perf_counter()
         facts: list[Fact] = []
@@ -62,6 +67,10 @@ class MarketActor(pykka.ThreadingActor):
         self._observe("match", perf_counter() - started)
 
     def _handle(self, command: MarketCommand) -> list[Fact]:
+        if self._halted and self._is_committed and _sets_state(command):
+            # An operator has looked at it: it may fail as often as after a restart.
+            self._failures = 0
+            self._resume()
         if self._halted:
             return [refuse(self._market, command, HALTED)]
         try:
@@ -70,6 +79,7 @@ class MarketActor(pykka.ThreadingActor):
             # The book may be half changed. What it told so far stands and will be committed; this
             # command and all that follow are refused, until the book is loaded again.
             self._halted = True
+            self._is_committed = False
             self._failures += 1
             self._failed(self._market.symbol, True, error)
             failure = MarketFailed(self._market.symbol, command.time, type(command).__name__)
@@ -78,8 +88,6 @@ class MarketActor(pykka.ThreadingActor):
         return [outcome]
 
     def _resume(self) -> None:
-        if self._failures >= MAX_FAILURES:
-            return
         try:
             self._engine = self._reload()
         except Exception as error:  # noqa: BLE001 -- as above: a dead actor would stop all markets.
@@ -89,3 +97,7 @@ class MarketActor(pykka.ThreadingActor):
         self._market = self._engine.market
         self._halted = False
         self._failed(self._market.symbol, False, None)
+
+
+def _sets_state(command: MarketCommand) -> bool:
+    return isinstance(command, UpdateMarket) and any(name == "state" for name, _ in command.changes)

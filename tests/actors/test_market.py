@@ -5,6 +5,7 @@ import pykka
 from exchange.actors.accounts import AccountsActor
 from exchange.actors.market import MarketActor, Resume
 from exchange.engine import MatchingEngine
+from exchange.market import MarketState
 from exchange.messages import (
     Answer,
     Fact,
@@ -18,7 +19,20 @@ from exchange.messages import (
 from exchange.recovered import RecoveredMarket
 from exchange.rejects import Reject
 from tests.actors.stage import Told, deliver, deliver_all, faulty, ignore, tell, waiting
-from tests.builders import ALICE, BOB, BTC, ETH, Line, amend, buy, cancel, market_with, sell, trades
+from tests.builders import (
+    ALICE,
+    BOB,
+    BTC,
+    ETH,
+    Line,
+    amend,
+    buy,
+    cancel,
+    market_with,
+    sell,
+    trades,
+    update,
+)
 
 BTC_USDT, ETH_USDT = market_with(BTC), market_with(ETH)
 
@@ -169,6 +183,46 @@ def test_a_market_that_cannot_be_loaded_again_stays_halted() -> None:
 
     assert rejects(facts) == [Reject.MARKET_NOT_ACTIVE]
     assert stage.failed[1:] == [("BTC_USDT", True, "unreadable")]
+
+
+def test_an_operator_who_sets_the_state_of_a_halted_market_lets_it_trade_again() -> None:
+    bad = buy(2, at=100, order_id=2)
+    stage = Stage(planted=(bad,), heals=False)
+    stage.send(sell(5, at=100, order_id=1), bad)
+    tell(stage.actor, Resume())
+    stage.send(bad)
+    reopen = update(state=MarketState.POST_ONLY)
+
+    too_early = stage.send(reopen)
+    tell(stage.actor, Resume())
+    other_rule = stage.send(update(taker_fee=1))
+    reopened, order = stage.send(reopen, sell(1, at=101, order_id=3))
+
+    assert rejects(too_early) == rejects(other_rule) == [Reject.MARKET_NOT_ACTIVE]
+    assert isinstance(reopened, Outcome)
+    assert reopened.changed is not None
+    assert reopened.changed.state is MarketState.POST_ONLY
+    assert rejects([order]) == [Reject.MARKET_NOT_ACTIVE], "by its new state"
+    assert [halted for _, halted, _ in stage.failed] == [True, False, True, False]
+
+    stage.send(update(state=MarketState.ACTIVE), bad)
+    tell(stage.actor, Resume())
+    (sold,) = stage.send(sell(1, at=101, order_id=4))
+
+    assert rejects([sold]) == [None], "it is loaded again after one more failure"
+
+
+def test_an_operator_cannot_open_a_market_that_cannot_be_loaded() -> None:
+    bad = buy(2, at=100, order_id=2)
+    stage = Stage(planted=(bad,))
+    stage.actor._reload = _broken
+    stage.send(bad)
+    tell(stage.actor, Resume())
+
+    facts = stage.send(update(state=MarketState.ACTIVE))
+
+    assert rejects(facts) == [Reject.MARKET_NOT_ACTIVE]
+    assert [halted for _, halted, _ in stage.failed] == [True, True, True]
 
 
 def _broken() -> MatchingEngine:
