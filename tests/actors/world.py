@@ -63,6 +63,7 @@ class Store:
         self.counters = {symbol: Counters() for symbol in self.markets}
         self.accounts = {id_: Account(id_, f"account {id_}", False, 0) for id_ in range(1, 10)}
         self.totals: dict[tuple[int, str], int] = {}
+        self.sequences: Counter[str] = Counter()
         self.order_sequences: Counter[int] = Counter()
         self.orders: dict[int, OrderState] = {}
         self.trades: defaultdict[str, list[Trade]] = defaultdict(list)
@@ -114,6 +115,10 @@ class Store:
             return
         assert fact.request_id not in self.facts, "a request was carried out twice"
         self.facts[fact.request_id] = fact
+        if isinstance(fact, Outcome) and fact.sequence:
+            sequence = self.sequences[fact.market] + bool(fact.levels)
+            assert fact.sequence == sequence, f"{fact.market} goes to {fact.sequence}: a gap"
+            self.sequences[fact.market] = sequence
         for order, sequence in zip(
             getattr(fact, "orders", ()), journaled.order_sequences, strict=True
         ):
