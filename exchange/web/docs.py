@@ -1,9 +1,10 @@
 """The API's documentation as pages: OpenAPI, Swagger UI and the list of problems."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
 from html import escape
-from importlib.resources import files
-from importlib.resources.abc import Traversable
+from importlib.util import find_spec
+from pathlib import Path
 
 import orjson
 from aiohttp import web
@@ -60,20 +61,25 @@ START = f"""SwaggerUIBundle({{
 
 
 def docs_pages(routes: Sequence[Route]) -> list[Page]:
-    """Return all pages about a table of routes; they are made once, now."""
-    specification = orjson.dumps(document(routes))
-    swagger = files("flask_swagger_ui") / "dist"
+    """Return all pages about a table of routes.
+
+    Most runs are never asked for them, and no start should wait for them: each is made when it is
+    first wanted.
+    """
     return [
-        Page(OPENAPI_PATH, page(specification, "application/json")),
-        Page("/docs", page(INDEX, TYPES["html"])),
-        Page("/docs/start.js", page(START, TYPES["js"])),
-        Page("/docs/errors", page(_problems(), TYPES["html"])),
-        *(Page(f"/docs/{name}", _file(swagger / name)) for name in SWAGGER_FILES),
+        Page(OPENAPI_PATH, page(lambda: orjson.dumps(document(routes)), "application/json")),
+        Page("/docs", page(lambda: INDEX, TYPES["html"])),
+        Page("/docs/start.js", page(lambda: START, TYPES["js"])),
+        Page("/docs/errors", page(_problems, TYPES["html"])),
+        *(Page(f"/docs/{name}", _file(name)) for name in SWAGGER_FILES),
     ]
 
 
-def page(body: bytes, content_type: str, policy: str = POLICY) -> PageHandler:
-    """Return the handler of something that stays as it is while the server runs."""
+def page(make: Callable[[], bytes], content_type: str, policy: str = POLICY) -> PageHandler:
+    """Return the handler of something that stays as it is once it is made.
+
+    It is made in a thread, so that others are answered meanwhile.
+    """
     headers = {
         "Content-Type": content_type,
         "Content-Security-Policy": policy,
@@ -82,15 +88,28 @@ def page(body: bytes, content_type: str, policy: str = POLICY) -> PageHandler:
         "Cache-Control": "no-cache",
         "Server": SERVER_NAME,
     }
+    made: asyncio.Future[bytes] | None = None
 
     async def answer(_request: web.BaseRequest) -> web.StreamResponse:
-        return web.Response(body=body, headers=headers)
+        nonlocal made
+        if made is None:
+            made = asyncio.ensure_future(asyncio.to_thread(make))
+        # Shielded: who gives up waiting takes it from nobody else.
+        return web.Response(body=await asyncio.shield(made), headers=headers)
 
     return answer
 
 
-def _file(file: Traversable) -> PageHandler:
-    return page(file.read_bytes(), TYPES[file.name.rsplit(".", 1)[-1]])
+def _file(name: str) -> PageHandler:
+    return page(lambda: (_swagger() / name).read_bytes(), TYPES[name.rsplit(".", 1)[-1]])
+
+
+def _swagger() -> Path:
+    """Return where Swagger UI's files are; importing their package would import Flask."""
+    found = find_spec("flask_swagger_ui")
+    assert found is not None, "a dependency, and so installed"
+    assert found.origin is not None, "a package with an __init__.py"
+    return Path(found.origin).parent / "dist"
 
 
 def _problems() -> bytes:
