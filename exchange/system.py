@@ -5,6 +5,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pykka
@@ -55,6 +56,8 @@ from exchange.web.websocket import WebSockets
 ADMIN_TOKEN_FILE = "admin.token"  # noqa: S105 -- a file's name.
 
 RELOAD_PAUSE_SECONDS = 0.5
+
+PUBLISHER_STOP_SECONDS = 3.0
 
 START_ERRORS = (
     EmbeddedServersError,
@@ -240,8 +243,11 @@ class Line:
         self._stopping.set()
         for market in self._market_actors:
             market.stop()
-        for actor in (self._journal, self.accounts, self._publisher):
+        for actor in (self._journal, self.accounts):
             actor.stop()
+        # It may be waiting for a Redis that hangs, and has nothing that must not be lost.
+        with suppress(pykka.Timeout):
+            self._publisher.stop(timeout=PUBLISHER_STOP_SECONDS)
 
 
 class System:
@@ -322,6 +328,8 @@ class System:
     async def stop(self) -> bool:
         """Answer what is in flight, then stop all parts; true if every request was answered."""
         answered = True
+        if self._bridge is not None and self.failed.is_set():
+            self._bridge.abandon()
         if self._server is not None:
             await self._server.stop()
         if self._bridge is not None:

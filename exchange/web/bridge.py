@@ -172,6 +172,11 @@ class Bridge:
         self._sweeper = self._loop.call_later(SWEEP_SECONDS, self._sweep)
 
     @property
+    def closed(self) -> bool:
+        """Return whether no command is taken any more."""
+        return self._closed
+
+    @property
     def in_flight(self) -> int:
         """Return how many requests wait for their answers."""
         return len(self._pending)
@@ -271,6 +276,13 @@ class Bridge:
             if not pending.future.done():
                 pending.future.set_exception(OutcomeUnknownError())
         self._sweeper = self._loop.call_later(SWEEP_SECONDS, self._sweep)
+
+    def abandon(self) -> None:
+        """Take no more commands, and tell all who wait that no answer will come."""
+        self._closed = True
+        for pending in self._pending.values():
+            if not pending.future.done():
+                pending.future.set_exception(OutcomeUnknownError())
 
     async def close(self, seconds: float) -> bool:
         """Take no more commands and wait for the answers under way; true if all came."""

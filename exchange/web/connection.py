@@ -395,6 +395,8 @@ class Connection:
                 failure = explain(error, self._context).code
             else:
                 return
+            if self._context.bridge.closed:
+                break
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
         self._context.log.error(

@@ -316,6 +316,22 @@ def test_closing_says_when_not_every_answer_came() -> None:
     play(scene)
 
 
+def test_where_no_answer_will_come_all_are_told_at_once_and_nothing_is_let_in() -> None:
+    async def scene(stage: Stage) -> None:
+        first, second = await stage.sent(buy(1, at=1), cancel(1))
+
+        stage.bridge.abandon()
+
+        for task in (first, second):
+            with pytest.raises(OutcomeUnknownError):
+                await task
+        assert stage.bridge.closed
+        with pytest.raises(BusyError):
+            await stage.bridge.send(buy(1, at=1))
+
+    play(scene)
+
+
 def test_the_oldest_request_is_the_one_that_waits_longest() -> None:
     async def scene(stage: Stage) -> None:
         assert stage.bridge.oldest_seconds() == 0
