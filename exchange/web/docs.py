@@ -101,7 +101,10 @@ def page(make: Callable[[], bytes], content_type: str, policy: str = POLICY) -> 
 
 
 def _file(name: str) -> PageHandler:
-    return page(lambda: (_swagger() / name).read_bytes(), TYPES[name.rsplit(".", 1)[-1]])
+    def read() -> bytes:
+        return (_swagger() / name).read_bytes()
+
+    return page(read, TYPES[name.rsplit(".", 1)[-1]])
 
 
 def _swagger() -> Path:
