@@ -73,10 +73,13 @@ def parse_atoms(text: str, scale: int) -> int:
     return atoms
 
 
-def parse_steps(text: str, step: int, scale: int, off_step_code: str) -> int:
+def parse_steps(
+    text: str, step: int, scale: int, off_step_code: str, beyond_code: str = "validation_error"
+) -> int:
     """Return how many steps of `step` x 10 ** -scale the decimal is: ticks or lots.
 
-    Raises `AmountError` with `off_step_code` where the decimal lies between two steps.
+    Raises `AmountError` with `off_step_code` where the decimal lies between two steps, and with
+    `beyond_code` where there are too many of them.
     """
     units, given = parse_decimal(text)
     if given > scale:
@@ -89,7 +92,7 @@ def parse_steps(text: str, step: int, scale: int, off_step_code: str) -> int:
         raise AmountError(off_step_code, f"must be a multiple of {limit}", limit)
     if steps > MAX_UNITS:
         limit = format_scaled(MAX_UNITS * step, scale)
-        raise AmountError("validation_error", f"must be at most {limit}", limit)
+        raise AmountError(beyond_code, f"must be at most {limit}", limit)
     return int(steps)
 
 

@@ -88,6 +88,11 @@ class Settings(BaseSettings):
         description="Networks (CIDR, by commas) of proxies whose X-Forwarded-For is believed.",
     )
 
+    allowed_origins: str = Field(
+        "",
+        description="Origins (https://desk.example, by commas) whose pages may call, besides ours.",
+    )
+
     # Requests.
     max_in_flight: _Count = Field(
         20_000, description="Commands that wait for their answer, in all."

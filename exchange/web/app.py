@@ -12,6 +12,7 @@ from exchange.web.bridge import BusyError, OutcomeUnknownError
 from exchange.web.connections import SERVER_NAME, problem_response
 from exchange.web.errors import Problem
 from exchange.web.matching import Paths
+from exchange.web.origins import Origins
 from exchange.web.routing import Context, Route
 from exchange.web.visit import Visit
 
@@ -44,6 +45,7 @@ class Application:
     ) -> None:
         """Take the table; a path may stand in it once per method."""
         self._context = context
+        self._origins = Origins(context.settings.allowed_origins)
         entries: list[tuple[str, str, Route | Page]] = [(r.method, r.path, r) for r in routes]
         entries += [(page.method, page.path, page) for page in pages]
         self._paths: Paths[Route | Page] = Paths(entries)
@@ -61,6 +63,7 @@ class Application:
             try:
                 methods, variables = self._paths.find(target)
                 entry = _choose(methods, request.method)
+                self._origins.check(request)
             except Problem:
                 visit.limit_address()  # What is not there is not to be had for free either.
                 raise

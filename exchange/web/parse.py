@@ -148,11 +148,17 @@ def price(text: str, market: Market) -> int:
 
 def quantity(text: str, market: Market) -> int:
     """Return a quantity in lots."""
-    lots = read(
-        "quantity",
-        text,
-        lambda: parse_steps(text, market.lot, market.quantity_scale, Reject.QUANTITY_OFF_LOT),
-    )
+    off, beyond = Reject.QUANTITY_OFF_LOT, Reject.ABOVE_MAX_QUANTITY
+    try:
+        lots = read(
+            "quantity",
+            text,
+            lambda: parse_steps(text, market.lot, market.quantity_scale, off, beyond),
+        )
+    except Problem as problem:
+        if problem.code == beyond:  # The market's own maximum is the lower one.
+            problem.limit = market.format_quantity(market.max_quantity)
+        raise
     if lots == 0:
         limit = market.format_quantity(max(market.min_quantity, 1))
         raise Problem(Reject.BELOW_MIN_QUANTITY, field="quantity", limit=limit, value=text)

@@ -3,12 +3,12 @@
 import asyncio
 from urllib.parse import parse_qsl
 
-import orjson
 from aiohttp import web
 from pydantic import BaseModel
 
 from exchange.web.auth import demand
 from exchange.web.errors import Problem
+from exchange.web.incoming import check_type, read_json
 from exchange.web.ratelimit import Allowance
 from exchange.web.routing import Budget, Call, Context, Principal, Route
 from exchange.web.validation import validate
@@ -85,8 +85,9 @@ class Visit:
             raise allowance.problem()
 
     async def _read(self, route: Route) -> object:
-        """Return the body as JSON, whatever its type is called: `curl -d` calls it a form."""
+        """Return the body as JSON."""
         request, settings = self.request, self.context.settings
+        check_type(request.headers.get("Content-Type", ""))
         encoding = request.headers.get("Content-Encoding", "identity")
         if encoding.lower() != "identity":
             raise Problem("unsupported_media_type", field="Content-Encoding", value=encoding)
@@ -102,10 +103,7 @@ class Visit:
             raise Problem("payload_too_large", limit=limit)
         if not body:
             raise Problem("malformed_request", "The body is empty: send a JSON object.")
-        try:
-            return orjson.loads(body)
-        except orjson.JSONDecodeError as error:
-            raise Problem("malformed_request", f"The body is not valid JSON: {error}.") from None
+        return read_json(body, "body")
 
 
 def _query(route: Route, query: str) -> BaseModel:

@@ -74,8 +74,53 @@ def test_an_answer_names_its_type_and_no_product_version() -> None:
     assert "date" in headers
 
 
-def test_a_body_is_json_whatever_its_type_says() -> None:
-    reply = post_bytes(b'{"quantity":"1"}', "Content-Type: application/x-www-form-urlencoded")
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "application/json",
+        "Application/JSON ; Charset=UTF-8",
+        'application/json; charset="utf-8"',
+        "application/x-www-form-urlencoded",  # What `curl -d` says of whatever it sends.
+        "",
+    ],
+)
+def test_a_body_may_be_called_json_or_what_curl_calls_it(content_type: str) -> None:
+    assert post_bytes(b'{"quantity":"1"}', f"Content-Type: {content_type}").status == 200
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "text/plain",
+        "text/xml",
+        "multipart/form-data; boundary=x",
+        "application/json; charset=utf-16",
+    ],
+)
+def test_a_body_that_is_called_something_else_is_refused(content_type: str) -> None:
+    reply = post_bytes(b'{"quantity":"1"}', f"Content-Type: {content_type}")
+
+    assert (reply.status, reply.code) == (415, "unsupported_media_type")
+    assert (reply.json["field"], reply.json["value"]) == ("Content-Type", content_type)
+
+
+@pytest.mark.parametrize(
+    "origin", ["http://elsewhere", "https://test:8443", "null", "http://[", ""]
+)
+def test_a_page_from_elsewhere_may_not_write(origin: str) -> None:
+    reply = post_bytes(b'{"quantity":"1"}', f"Origin: {origin}")
+
+    assert (reply.status, reply.code) == (403, "permission_denied")
+
+
+@pytest.mark.parametrize("origin", ["http://test", "https://TEST", "https://desk.example"])
+def test_our_own_pages_and_allowed_ones_may_write(origin: str) -> None:
+    body, headers = b'{"quantity":"1"}', [f"Origin: {origin}"]
+
+    reply = answer(
+        lambda client: client.ask("POST", "/orders", token=TRADER, body=body, headers=headers),
+        allowed_origins="https://other.example, https://desk.example",
+    )
 
     assert reply.status == 200
 

@@ -28,6 +28,11 @@ FORMS: list[tuple[str, Json, tuple[int, str, str | None, Json, Json]]] = [
         (422, "above_max_quantity", "quantity", "100.0000", "100.0001"),
     ),
     (
+        "above all quantities",
+        {"quantity": "100000000000.0001"},
+        (422, "above_max_quantity", "quantity", "100.0000", "100000000000.0001"),
+    ),
+    (
         "too small a worth",
         {"quantity": "0.0099"},
         (422, "below_min_notional", "quantity", "1.000000", "0.990000"),

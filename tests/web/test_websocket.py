@@ -48,6 +48,9 @@ async def test_without_an_id_the_answer_has_null(world: World) -> None:
         ('{"id": 7, "op": "order.steal"}', "validation_error", "op"),
         ('{"id": 7, "op": "ping", "more": 1}', "validation_error", "more"),
         ('{"id": [7], "op": "ping"}', "validation_error", "id"),
+        ('{"id": 1e400, "op": "ping"}', "validation_error", "id"),
+        ('{"id": 9223372036854775808, "op": "ping"}', "validation_error", "id"),
+        ('{"id":7, "op": "ping", "op": "ping"}', "malformed_request", None),
         ('{"id": 7, "op": "subscribe"}', "validation_error", "channels"),
         ('{"id": 7, "op": "subscribe", "channels": []}', "validation_error", "channels"),
         ('{"id": 7, "op": "subscribe", "channels": "markets"}', "validation_error", "channels"),
@@ -90,7 +93,7 @@ async def test_a_bad_frame_is_answered_and_the_connection_stays(
 async def test_a_frame_nested_without_end_is_refused(world: World) -> None:
     async with connected(world.url, world.alice.token) as socket:
         deep: Any = "x"
-        for _ in range(200):
+        for _ in range(190):
             deep = [deep]
 
         assert await socket.refused("order.place", **world.form("buy", "1", "1"), note=deep) == (
@@ -98,6 +101,10 @@ async def test_a_frame_nested_without_end_is_refused(world: World) -> None:
         )
         results = (await socket.ask("order.batch", orders=deep))["results"]
         assert [result["code"] for result in results] == ["validation_error"]
+
+        await socket.raw.send_str('{"id": 1, "note": ' + "[" * 1024 + "]" * 1024 + "}")
+
+        assert (await socket.next())["error"]["code"] == "malformed_request"
 
 
 @on_loop
