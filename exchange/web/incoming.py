@@ -1,21 +1,30 @@
 """Reads what strangers send as JSON, and says no without repeating it."""
 
 import re
+from collections.abc import Mapping
 
 import jiter
 
 from exchange.web.errors import Problem
 
-TYPES = frozenset({"", "application/json", "application/x-www-form-urlencoded"})
-"""What a body may be called: JSON, nothing at all, or what `curl -d` calls whatever it sends."""
+TYPES = frozenset({"application/json", "application/x-www-form-urlencoded"})
+"""What a body may be called: JSON, or what `curl -d` calls whatever it sends."""
 
 _CHARSETS = frozenset({"utf-8", "utf8"})
 _KEY = re.compile(r"Detected duplicate key .* at line", re.DOTALL)
 
 
+def check_coding(headers: Mapping[str, str]) -> None:
+    """Raise the problem of a body in any coding; a small one could unfold to gigabytes."""
+    for name, plain in (("Content-Encoding", "identity"), ("Transfer-Encoding", "chunked")):
+        coding = headers.get(name, plain)
+        if coding.lower() != plain:
+            raise Problem("unsupported_media_type", field=name, value=coding)
+
+
 def check_type(given: str) -> None:
     """Raise the problem of a `Content-Type` that says that the body is something else than JSON."""
-    if given in TYPES:
+    if not given or given in TYPES:
         return
     kind, _, parameters = given.lower().partition(";")
     name, _, charset = parameters.partition("=")

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from exchange.web.auth import demand
 from exchange.web.errors import Problem
-from exchange.web.incoming import check_type, read_json
+from exchange.web.incoming import check_coding, check_type, read_json
 from exchange.web.ratelimit import Allowance
 from exchange.web.routing import Budget, Call, Context, Principal, Route
 from exchange.web.validation import validate
@@ -88,9 +88,7 @@ class Visit:
         """Return the body as JSON."""
         request, settings = self.request, self.context.settings
         check_type(request.headers.get("Content-Type", ""))
-        encoding = request.headers.get("Content-Encoding", "identity")
-        if encoding.lower() != "identity":
-            raise Problem("unsupported_media_type", field="Content-Encoding", value=encoding)
+        check_coding(request.headers)
         limit = route.max_body or settings.max_body_bytes
         if route.batch:
             limit = settings.max_batch_body_bytes
