@@ -7,6 +7,9 @@ from exchange.rejects import Reject, Rejection
 LONGEST_VALUE = 200
 """Characters of a client's own value that a problem repeats."""
 
+LONGEST_DETAIL = 500
+"""Characters of a sentence that may name such a value, or a field of the client's own."""
+
 Json: TypeAlias = dict[str, object]
 
 
@@ -136,7 +139,8 @@ class Problem(Exception):  # noqa: N818  It is what RFC 9457 calls it.
         self.code = code
         self.status = kind.status
         self.title = kind.title
-        self.field = field
+        # Unknown fields are named, too, and their names are the client's.
+        self.field = None if field is None else _printable(field)[:LONGEST_VALUE]
         self.limit = _shown(limit)
         self.value = _shown(value)
         self.retry_after = retry_after
@@ -146,7 +150,7 @@ class Problem(Exception):  # noqa: N818  It is what RFC 9457 calls it.
     def detail(self) -> str:
         """The sentence for people."""
         if self._detail is not None:
-            return _printable(self._detail)
+            return _printable(self._detail)[:LONGEST_DETAIL]
         kind = CODES[self.code]
         known = {"field": self.field, "limit": self.limit, "value": self.value}
         try:
