@@ -6,6 +6,7 @@ import pytest
 
 from exchange.book import OrderBook
 from exchange.orders import Order, OrderType, SelfTradePrevention, Side, TimeInForce
+from tests.seeds import parametrize_seeds
 
 INCOMING, RESTING, BOTH = SelfTradePrevention
 ATOMS = 10
@@ -112,8 +113,7 @@ class NaiveBook:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "seed" in metafunc.fixturenames:
-        metafunc.parametrize("seed", range(metafunc.config.getoption("--seeds")))
+    parametrize_seeds(metafunc)
 
 
 def test_the_book_does_what_the_naive_model_does(seed: int) -> None:

@@ -3,12 +3,13 @@
 An unstarted actor takes what it is told into its inbox; no thread runs.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
 import pykka
 
 from exchange.actors.persistence import NotWrittenError
+from exchange.actors.recipient import Recipient
 from exchange.engine import MatchingEngine
 from exchange.messages import Journaled, MarketCommand, Outcome
 
@@ -26,6 +27,18 @@ class Told(Generic[M]):
 
     def tell(self, message: M) -> None:
         self.messages.append(message)
+
+
+class Passed(Generic[M]):
+    """Stands before a recipient and shows what it is told."""
+
+    def __init__(self, target: Recipient[M], see: Callable[[M], None]) -> None:
+        self._target = target
+        self._see = see
+
+    def tell(self, message: M) -> None:
+        self._see(message)
+        self._target.tell(message)
 
 
 def waiting(actor: pykka.Actor) -> bool:
