@@ -1,6 +1,7 @@
 """Every setting of the server: read once at the start, from `EXCHANGE_*` and a `.env` file."""
 
 import os
+import re
 from difflib import get_close_matches
 from ipaddress import ip_network
 from pathlib import Path
@@ -25,6 +26,28 @@ def _networks(text: str) -> str:
     return text
 
 
+# What parsers read in different ways, and then repeat in their errors: a password, mostly.
+_AMBIGUOUS = re.compile(r"[\s#]|%(?![0-9A-Fa-f]{2})")
+
+
+def _readable(url: str | None) -> str | None:
+    """Return a URL that every parser reads alike, or refuse it without repeating any of it."""
+    if url is None:
+        return None
+    authority = re.split(r"[/?]", url.partition("://")[2], maxsplit=1)[0]
+    user, _, host = authority.rpartition("@")
+    port = host.rpartition("]")[2].partition(":")[2]
+    if (
+        _AMBIGUOUS.search(url)
+        or url.count("@") > authority.count("@")
+        or any(character in user for character in "@[]")
+        # PostgreSQL takes several hosts with their ports.
+        or not (port == "" or port.isdecimal() or "," in host)
+    ):
+        raise ValueError("not a URL; a special character in a password is written like %2F for /")
+    return url
+
+
 class SettingsError(Exception):
     """A setting has an unknown name or a bad value; the message says all that is wrong."""
 
@@ -33,7 +56,13 @@ class Settings(BaseSettings):
     """What an operator may choose; a field's description is its documentation."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_file=ENV_FILE, extra="ignore", frozen=True, env_ignore_empty=True
+        env_prefix=PREFIX,
+        env_file=ENV_FILE,
+        extra="ignore",
+        frozen=True,
+        env_ignore_empty=True,
+        # A URL may hold a password; load_settings() shows the values of other settings itself.
+        hide_input_in_errors=True,
     )
 
     # Where the server listens and what it keeps.
@@ -45,13 +74,13 @@ class Settings(BaseSettings):
         Path("./exchange-data"),
         description="Directory of the embedded servers and of the admin token.",
     )
-    database_url: str | None = Field(
+    database_url: Annotated[str | None, AfterValidator(_readable)] = Field(
         None,
         pattern=r"^postgres(ql)?://",
         repr=False,
         description="PostgreSQL to use instead of the embedded one: postgresql://user@host/name.",
     )
-    redis_url: str | None = Field(
+    redis_url: Annotated[str | None, AfterValidator(_readable)] = Field(
         None,
         pattern=r"^(rediss?|unix)://",
         repr=False,

@@ -162,7 +162,12 @@ async def borrow(pool: Pool, seconds: float) -> AsyncIterator[BoundedAsyncConnec
 
 
 def _address(database_url: str, name: str) -> str:
-    return make_conninfo(database_url, application_name=f"exchange {name}", **_NETWORK)
+    try:
+        return make_conninfo(database_url, application_name=f"exchange {name}", **_NETWORK)
+    except psycopg.ProgrammingError as error:
+        # Such as a parameter that it does not know; the settings have refused what would make the
+        # message repeat a password.
+        raise StorageUnavailable(f"EXCHANGE_DATABASE_URL: {error}") from None
 
 
 def _read_whole_numbers(context: AdaptContext) -> None:
