@@ -132,7 +132,10 @@ class Commands:
 
     def unanswered(self) -> list[Command]:
         """Return what clients send again after a crash: orders that have a client order id."""
-        wanted = [self._world.sent[request_id] for request_id in sorted(self._world.unanswered)]
+        wanted = [
+            self._world.clients.sent[request_id]
+            for request_id in sorted(self._world.clients.unanswered)
+        ]
         return [
             command._replace(looked_up=False, cost=0, cap=0)
             for command in wanted

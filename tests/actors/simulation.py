@@ -36,15 +36,15 @@ class Run:
     def play(self) -> None:
         """Send everything, crash once more, and come to rest."""
         world = self.world
-        world.send(*self.commands.deposits())
+        world.clients.send(*self.commands.deposits())
         world.rest()
         world.meanwhile = self._send
         while self._left > 0:
             storm = (self._total - self._left) // CALM_AND_STORM % 2 == 1
             world.troubled = TROUBLE if storm else 0.0
-            world.faulty = 0.02 if storm else 0.0
+            world.clients.faulty = 0.02 if storm else 0.0
             self._turn()
-        world.troubled = world.faulty = 0.0
+        world.troubled = world.clients.faulty = 0.0
         world.rest()
         self._crash()
         world.rest()
@@ -62,7 +62,7 @@ class Run:
 
     def _send(self) -> None:
         wanted = self.random.choice((1, 1, 1, 2, 5))
-        self.world.send(*[self.commands.some() for _ in range(min(wanted, self._left))])
+        self.world.clients.send(*[self.commands.some() for _ in range(min(wanted, self._left))])
         self._left -= wanted
 
     def _happen(self, chance: float) -> None:
@@ -82,4 +82,4 @@ class Run:
         self.world.crash()
         if retries:
             self.world.seen["retried"] += 1
-            self.world.send(*retries)
+            self.world.clients.send(*retries)

@@ -25,7 +25,9 @@ from exchange.messages import (
 )
 from exchange.orders import OrderState, Side
 from exchange.persistence.batch import Batch
+from exchange.published import PublishedBook
 from exchange.recovered import Recovered, RecoveredMarket
+from tests.actors.comparison import compare
 from tests.actors.naive import NaiveMarket
 
 TRADES_KEPT = 5
@@ -55,6 +57,12 @@ class Levels:
                     del self.sides[side][price]
             self._next += 1
         assert self.sequence == sequence, f"sequence {sequence} is not committed"
+
+    def check(self, book: PublishedBook) -> None:
+        """Go on to the sequence that a book shows, and assert that it shows just this."""
+        self.follow(book.sequence)
+        for side, levels in self.sides.items():
+            assert book.side(side).levels == levels, f"a {side} level that is not committed"
 
 
 class Store:
@@ -193,7 +201,7 @@ class Store:
         command = self.commands[outcome.request_id]
         if outcome.rejection == HALTED:
             return
-        self.naive[outcome.market].check(command, outcome)
+        compare(self.naive[outcome.market], command, outcome)
         time = max(self.times[outcome.market], command.time)
         assert outcome.time == time, f"{outcome.market} has the time {outcome.time}, not {time}"
         self.times[outcome.market] = time

@@ -63,7 +63,7 @@ def test_the_runs_set_every_field_of_every_command(runs: list[Run]) -> None:
     values: defaultdict[tuple[str, str], set[object]] = defaultdict(set)
     for made in runs:
         world = made.world
-        for command in (*world.sent.values(), *world.passed.values()):
+        for command in (*world.clients.sent.values(), *world.clients.passed.values()):
             for name, value in command._asdict().items():
                 values[type(command).__name__, name].add(_kind(value))
             if isinstance(command, messages.UpdateMarket):
