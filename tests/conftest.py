@@ -21,6 +21,9 @@ _numbers = count(1)
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let the seeded runs of the core take more seeds, and the fault tests more rounds."""
     parser.addoption("--seeds", type=int, help="how many seeds the random runs take")
+    parser.addoption(
+        "--examples", type=int, default=100, help="how many examples the attacks make up"
+    )
     parser.addoption("--seed", type=int, help="the only seed that the random runs take")
     parser.addoption(
         "--rounds", type=int, help="how often a fault test lets something break; few by default"

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from exchange.web.app import explain
 from exchange.web.connection import CLOSE_SECONDS, Connection, Shared
+from exchange.web.connections import SERVER_NAME
 from exchange.web.errors import Problem
 from exchange.web.feed import Feed
 from exchange.web.operations import Operations
@@ -48,6 +49,7 @@ class WebSockets:
             raise Problem("malformed_request", "This is a WebSocket: connect with an upgrade.")
         if self._shared.stopping:
             raise Problem("exchange_busy", retry_after=1)
+        socket.headers["Server"] = SERVER_NAME
         stream = await socket.prepare(request)
         transport = request.transport
         if transport is None:

@@ -26,6 +26,8 @@ class Target:
     database: psycopg.Connection[TupleRow]
     admin: str
     trader: str = ""
+    poor: str = ""
+    """The token of an account without money: no order of its is ever placed."""
     account_id: int = 0
     order_id: int = 0
     lines_seen: int = 0
@@ -44,6 +46,8 @@ class Target:
         self.account_id = self.want("/admin/accounts", {"name": "trader"})["id"]
         accounts = f"/admin/accounts/{self.account_id}"
         self.trader = self.want(f"{accounts}/tokens", {"scopes": ["read", "trade"]})["token"]
+        poor = self.want("/admin/accounts", {"name": "poor"})["id"]
+        self.poor = self.want(f"/admin/accounts/{poor}/tokens", {"scopes": ["trade"]})["token"]
         for currency in ("BTC", "USDT"):
             form = {"currency": currency, "amount": "1000000", "reference": currency}
             self.want(f"{accounts}/deposits", form)
