@@ -7,6 +7,7 @@ from tests.faults.api import Api
 
 READ_SECONDS = 8
 """A read of what is stored has five seconds; a busy machine needs some more."""
+HEALTH_SECONDS = 20
 AT_ONCE = 20
 """More reads than there are connections for them."""
 
@@ -35,3 +36,13 @@ async def reads_are_back(admin: Api) -> None:
     deadline = monotonic() + READ_SECONDS
     while (await admin.call("GET", STORED))[0] != 200:
         assert monotonic() < deadline, "reads are back"
+
+
+async def until_ready(admin: Api, status: int) -> None:
+    """Wait until the health says so."""
+    async with asyncio.timeout(HEALTH_SECONDS):
+        while True:
+            async with admin.session.get(f"{admin.url}/health/ready") as response:
+                if response.status == status:
+                    return
+            await asyncio.sleep(0.05)

@@ -26,6 +26,16 @@ def _placed(exchange: Exchange, first: int) -> bool:
     )
 
 
+def check_nothing_done(exchange: Exchange, first: int) -> None:
+    """Assert that nothing was changed by what was sent since the request number `first`."""
+    done = [
+        str(one)
+        for one in exchange.history.requests[first:]
+        if one.result is Result.OK and one.operation is not Operation.LOOK
+    ]
+    assert not done, f"acknowledged without a commit: {done}"
+
+
 def report(exchange: Exchange, what: str, seconds: Sequence[float]) -> None:
     """Show what the rounds were like, and that they were under load."""
     requests = exchange.history.requests

@@ -81,6 +81,8 @@ async def trading(
             enough.set()
             await asyncio.wait_for(asyncio.gather(*tasks), DEADLINE_SECONDS)
         finally:
+            # A cancellation that comes together with an answer gets lost: nobody goes on anyway.
+            enough.set()
             for task in (*tasks, *watching):
                 task.cancel()
             await asyncio.gather(*tasks, *watching, return_exceptions=True)

@@ -14,9 +14,9 @@ from psycopg.rows import DictRow
 from tests.faults.again import try_again
 from tests.faults.api import Api
 from tests.faults.exchange_under_test import Exchange
-from tests.faults.history import Request, Result
-from tests.faults.reads import check_reads, reads_are_back
-from tests.faults.resume import report, resumed
+from tests.faults.history import Request
+from tests.faults.reads import check_reads, reads_are_back, until_ready
+from tests.faults.resume import check_nothing_done, report, resumed
 from tests.faults.rounds import answered, read, trading, until, verify_all
 
 KILLS = 3
@@ -110,12 +110,14 @@ async def trade_while_it_stands_still(exchange: Exchange, seconds: float) -> Non
         with standing_still(exchange.postmaster()):
             first = len(exchange.history.requests)
             async with at_least(seconds):
-                await until(lambda: any(is_busy(one) for one in sent(exchange, first)), "the bound")
+                await until(
+                    lambda: any(is_busy(one) for one in exchange.history.requests[first:]),
+                    "the bound",
+                )
                 await check_busy_says_when_to_come_back(exchange)
                 await check_reads(admin)
                 await until_ready(admin, 503)
-            done = [str(one) for one in sent(exchange, first) if one.result is Result.OK]
-            assert not done, f"acknowledged without a commit: {done}"
+            check_nothing_done(exchange, first)
             growth = server.memory_info().rss - size
             assert growth < GROWTH_BYTES, f"grew by {growth >> 20} MiB"
         async with asyncio.timeout(AFTER_STANDSTILL_SECONDS):
@@ -151,10 +153,6 @@ async def at_least(seconds: float) -> AsyncIterator[None]:
         waiting.cancel()
 
 
-def sent(exchange: Exchange, first: int) -> list[Request]:
-    return exchange.history.requests[first:]
-
-
 def is_busy(request: Request) -> bool:
     return request.status == 503 and request.answer["code"] == "exchange_busy"
 
@@ -170,15 +168,6 @@ async def check_busy_says_when_to_come_back(exchange: Exchange) -> None:
                 assert answer["code"] == "order_not_found", answer
         assert answer["code"] == "exchange_busy"
         assert int(response.headers["Retry-After"]) >= 1
-
-
-async def until_ready(admin: Api, status: int) -> None:
-    """Wait until the health says so."""
-    while True:
-        async with admin.session.get(f"{admin.url}/health/ready") as response:
-            if response.status == status:
-                return
-        await asyncio.sleep(0.05)
 
 
 # --- It lets nobody in ---------------------------------------------------------------------------
@@ -210,8 +199,7 @@ async def trade_while_strangers_crowd(exchange: Exchange) -> None:
             first = len(exchange.history.requests)
             await check_reads(admin)
             await until_ready(admin, 503)
-            done = [str(one) for one in sent(exchange, first) if one.result is Result.OK]
-            assert not done, f"acknowledged without a commit: {done}"
+            check_nothing_done(exchange, first)
         await resumed(exchange)
         await until_ready(admin, 200)
         await reads_are_back(admin)
