@@ -72,7 +72,8 @@ class Commands:
 
     def order(self) -> PlaceOrder:
         random = self._random
-        price: int | None = 92 + int(random.random() * 17)
+        side = random.choice(SIDES)
+        price: int | None = (88 if side is Side.BUY else 96) + int(random.random() * 17)
         quantity: int | None = 1 + int(random.random() * 29)
         quote = None
         shape = random.random()
@@ -88,7 +89,7 @@ class Commands:
             time=0,
             account_id=self._account(),
             market=self._symbol(),
-            side=random.choice(SIDES),
+            side=side,
             type=OrderType.MARKET if price is None else OrderType.LIMIT,
             time_in_force=self._terms(price),
             post_only=price is not None and random.random() < 0.1,
@@ -175,7 +176,7 @@ class Commands:
             return self._updated(random.choice(closed), "state", ACTIVE)
         symbol = self._symbol()
         state = random.choice(tuple(MarketState)[:4])
-        if symbol in ("ETH_BTC", "SOL_USDT") and random.random() < 0.2:
+        if symbol in ("ETH_BTC", "SOL_USDT") and random.random() < 0.3:
             state = DELISTED
         name, value = random.choice(
             (
@@ -213,8 +214,8 @@ class Commands:
     def freeze(self) -> Command:
         accounts = self._world.store.accounts
         frozen = [account for account in ACCOUNTS if accounts[account].frozen]
-        freeze = not frozen or self._random.random() < 0.2
-        account = self._account() if freeze else self._random.choice(frozen)
+        freeze = self._random.random() < 0.3
+        account = self._random.choice(frozen) if frozen and not freeze else self._account()
         return FreezeAccount(0, 0, account, freeze, self._audit("freeze"))
 
     def open_account(self) -> Command:
@@ -252,5 +253,5 @@ class Commands:
         return Audit(3, 1, action, "something")
 
 
-WEIGHTS = (620, 670, 750, 870, 880, 930, 965, 973, 976, 984, 1000)
+WEIGHTS = (610, 660, 720, 840, 848, 900, 930, 950, 953, 970, 1000)
 """Of the kinds above, added up."""

@@ -203,8 +203,10 @@ class World:
         """Let others go on while storage works, and now and then let the link be lost."""
         if self.random.random() < 0.1:
             self._delay(self.random.choice((1, 3, 20)))
-        if self.troubled and self.random.random() < self.troubled / 3:
-            if self.random.random() < 0.1:
+        # A writer looks seldom: let it meet trouble then all the more.
+        likely = self.troubled if moment == "looking" else self.troubled / 3
+        if likely and self.random.random() < likely:
+            if self.random.random() < 0.2:
                 self.seen["killed " + moment] += 1
                 raise KilledError
             self.seen["lost " + moment] += 1
