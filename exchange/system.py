@@ -7,13 +7,14 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from time import monotonic
 
 import pykka
 import structlog
 
 from exchange.actors.accounts import AccountsActor, MarketRecipient, UsedClientOrderIds
 from exchange.actors.market import MarketActor
-from exchange.actors.persistence import NotWrittenError, PersistenceActor
+from exchange.actors.persistence import LookAround, NotWrittenError, PersistenceActor
 from exchange.actors.publisher import (
     CHECK_EVERY_SECONDS,
     BookPublisher,
@@ -109,6 +110,7 @@ class Line:
             unavailable=self._database_unavailable,
             fatal=fatal,
         )
+        self._wake_later(CHECK_EVERY_SECONDS, self._check_storage)
         self._market_actors: list[pykka.ActorRef[MarketActor]] = []
         markets: dict[str, MarketRecipient] = {
             symbol: self._start_market(market.engine())
@@ -126,7 +128,8 @@ class Line:
             observe=metrics.observe_stage,
             fatal=fatal,
         )
-        settled.target = self.accounts
+        # At a stop the accounts go first: what is committed after that, nobody waits for any more.
+        settled.target = Dispensable(self.accounts)
         # It may take long and nothing waits for it: until then every id is looked up in storage.
         threading.Thread(target=self._load_used_ids, daemon=True).start()
 
@@ -182,6 +185,12 @@ class Line:
     def _check_redis(self) -> None:
         Dispensable[Check](self._publisher).tell(Check())
         self._check_redis_later()
+
+    def _check_storage(self) -> None:
+        # An actor that is busy writing notices by itself.
+        if self._journal.actor_inbox.empty():
+            Dispensable[LookAround](self._journal).tell(LookAround())
+        self._wake_later(CHECK_EVERY_SECONDS, self._check_storage)
 
     def _wake_later(self, seconds: float, wake: Callable[[], None]) -> None:
         def unless_stopping() -> None:
@@ -241,10 +250,10 @@ class Line:
     def stop(self) -> None:
         """Stop the actors in the order of the line, each after what it was told before."""
         self._stopping.set()
+        self.accounts.stop()
         for market in self._market_actors:
             market.stop()
-        for actor in (self._journal, self.accounts):
-            actor.stop()
+        self._journal.stop()
         # It may be waiting for a Redis that hangs, and has nothing that must not be lost.
         with suppress(pykka.Timeout):
             self._publisher.stop(timeout=PUBLISHER_STOP_SECONDS)
@@ -327,14 +336,14 @@ class System:
 
     async def stop(self) -> bool:
         """Answer what is in flight, then stop all parts; true if every request was answered."""
-        answered = True
+        answered, started = True, monotonic()
         if self._bridge is not None and self.failed.is_set():
             self._bridge.abandon()
         if self._server is not None:
             await self._server.stop()
         if self._bridge is not None:
-            seconds = 0 if self.failed.is_set() else self.settings.shutdown_seconds
-            answered = await self._bridge.close(seconds)
+            seconds = self.settings.shutdown_seconds - (monotonic() - started)
+            answered = await self._bridge.close(0 if self.failed.is_set() else max(seconds, 0))
         if self._line is not None:
             await asyncio.to_thread(self._line.stop)
         if self._pool is not None:

@@ -6,10 +6,10 @@ from time import monotonic
 from typing import NamedTuple, TypeAlias
 
 import orjson
-from aiohttp import web
+from aiohttp import HttpVersion10, web
 
 from exchange.web.bridge import BusyError, OutcomeUnknownError
-from exchange.web.connections import SERVER_NAME, problem_response
+from exchange.web.connections import NO_HTTP, SERVER_NAME, problem_response
 from exchange.web.errors import Problem
 from exchange.web.matching import Paths
 from exchange.web.origins import Origins
@@ -44,6 +44,8 @@ class Application:
         self, context: Context, routes: Iterable[Route], pages: Iterable[Page] = ()
     ) -> None:
         """Take the table; a path may stand in it once per method."""
+        self.stopping = False
+        """Set when no more requests are to be taken: who sends one is told to come back later."""
         self._context = context
         self._origins = Origins(context.settings.allowed_origins)
         entries: list[tuple[str, str, Route | Page]] = [(r.method, r.path, r) for r in routes]
@@ -57,9 +59,9 @@ class Application:
         entry: Route | Page | None = None
         response: web.StreamResponse
         try:
-            target, _, query = request.raw_path.partition("?")
-            if not target.startswith("/"):
-                target = request.rel_url.raw_path  # A proxy's form: http://host/path.
+            if self.stopping:
+                raise Problem("exchange_busy", "The exchange stops.", retry_after=RETRY_SECONDS)
+            target, query = _target(request)
             try:
                 methods, variables = self._paths.find(target)
                 entry = _choose(methods, request.method)
@@ -77,10 +79,16 @@ class Application:
             response = _refuse(request, explain(error, context))
         if visit.allowance is not None and not response.prepared:
             response.headers.update(visit.allowance.headers())
+        if self.stopping and not response.prepared:
+            response.force_close()
         method, path = (UNMATCHED, UNMATCHED) if entry is None else (entry.method, entry.path)
         seconds = monotonic() - visit.now
         context.metrics.count_request(method, path, response.status, seconds)
         return response
+
+    def _refuse_when_stopping(self) -> None:
+        if self.stopping:
+            raise Problem("exchange_busy", "The exchange stops.", retry_after=RETRY_SECONDS)
 
 
 def explain(error: Exception, context: Context) -> Problem:
@@ -99,6 +107,16 @@ def explain(error: Exception, context: Context) -> Problem:
     return Problem("internal", f"Something broke on our side; it has been logged as {number}.")
 
 
+def _target(request: web.BaseRequest) -> tuple[str, str]:
+    """Return the path and the query as they came."""
+    if request.version < HttpVersion10:
+        raise Problem("malformed_request", NO_HTTP)
+    target, _, query = request.raw_path.partition("?")
+    if not target.startswith("/"):
+        target = request.rel_url.raw_path  # A proxy's form: http://host/path.
+    return target, query
+
+
 def _choose(methods: dict[str, Route | Page], method: str) -> Route | Page:
     # aiohttp leaves the body out of an answer to HEAD.
     entry = methods.get("GET" if method == "HEAD" else method)
@@ -115,7 +133,8 @@ def _json(status: int, body: object) -> web.Response:
 
 def _refuse(request: web.BaseRequest, problem: Problem) -> web.Response:
     response = problem_response(problem)
-    if problem.code == "request_timeout":
+    if problem.code == "request_timeout" or "Transfer-Encoding" in request.headers:
+        # What follows a body without a length, once refused, is nobody's to interpret.
         response.force_close()
     if request.writer.output_size:
         # An answer was begun already; a second one in its midst would read as part of it.

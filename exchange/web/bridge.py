@@ -6,6 +6,7 @@ Only `Outbox.tell` may be called from other threads; everything else belongs to 
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from time import monotonic, time_ns
 from typing import NamedTuple, Protocol
 
@@ -285,16 +286,17 @@ class Bridge:
                 pending.future.set_exception(OutcomeUnknownError())
 
     async def close(self, seconds: float) -> bool:
-        """Take no more commands and wait for the answers under way; true if all came."""
+        """Take no more commands and wait for the answers under way; true if all came.
+
+        Who still waits then is told that no answer will come.
+        """
         self._closed = True
-        try:
+        with suppress(TimeoutError):
             await asyncio.wait_for(self._idle.wait(), seconds)
-        except TimeoutError:
-            return False
-        finally:
-            if self._sweeper is not None:
-                self._sweeper.cancel()
-        return True
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        self.abandon()
+        return self._idle.is_set()
 
 
 def _request_id(answer: Answer) -> int:

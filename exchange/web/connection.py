@@ -41,6 +41,9 @@ NORMAL, GOING_AWAY, TRY_AGAIN_LATER, FELL_BEHIND = 1000, 1001, 1013, 4008
 MAX_IN_FLIGHT = 256
 """Operations of one connection that wait for their answers; beyond it nothing more is read."""
 
+FRAMES_AT_ONCE = 16
+"""Frames of one connection that are taken in one turn of the loop."""
+
 BEHIND_SECONDS = 9.0
 """For a reader that fell behind to get through what was written and see why it is closed."""
 
@@ -112,9 +115,13 @@ class Connection:
 
     async def run(self) -> None:
         """Read until either side has said goodbye."""
+        taken = 0
         async for message in self._socket:
             if message.type is WSMsgType.ERROR:
                 break
+            taken += 1
+            if taken % FRAMES_AT_ONCE == 0:
+                await asyncio.sleep(0)  # Who sends many at once does not keep others waiting.
             if not self._closing:
                 await self._take_frame(message.data)
                 # Answers can be put off, unlike what the channels bring: stop reading instead.
@@ -362,11 +369,16 @@ class Connection:
             self._shared.start(self._cancel_orders(self._principal))
 
     async def leave(self) -> None:
-        """Let what is in flight be answered, then close because the server stops."""
-        if self._in_flight:
+        """Let what is in flight be answered, then close because the server stops.
+
+        Whoever reads 1001 may rely on it: what has no answer by then was not begun.
+        """
+        while self._in_flight:
             await asyncio.wait(self._in_flight)
-        await self._outgoing.flush(CLOSE_SECONDS)
-        self.close(GOING_AWAY, "the server stops")
+        if await self._outgoing.flush(CLOSE_SECONDS):
+            self.close(GOING_AWAY, "the server stops")
+        else:
+            self.close(FELL_BEHIND, "too slow: answers were waiting when the server stopped")
 
     def end(self) -> None:
         """Let go of everything, however the connection ended."""

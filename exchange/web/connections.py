@@ -3,14 +3,17 @@
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import cast
 
 import orjson
 from aiohttp import web
+from aiohttp.http_websocket import WebSocketReader
 from prometheus_client import Counter as Metric
 
 from exchange.settings import Settings
 from exchange.web.errors import Problem
+from exchange.web.frame_guard import FrameGuard
 from exchange.web.proxies import Proxies
 from exchange.web.ratelimit import site
 
@@ -19,6 +22,7 @@ MAX_HEADERS = 64
 LINGERING_SECONDS = 1.0
 """How long the rest of a refused body is read and dropped, so that the answer is not lost."""
 
+NO_HTTP = "This is not valid HTTP/1.1."
 PROBLEM_TYPE = "application/problem+json"
 SERVER_NAME = "exchange"
 
@@ -39,6 +43,8 @@ class Connections(web.Server):
         self.proxies = Proxies(settings.trusted_proxies)
         self.open = 0
         self.per_site: Counter[str | int] = Counter()
+        self._empty = asyncio.Event()
+        self._empty.set()
 
     def __call__(self) -> web.RequestHandler:
         """Return the protocol of a new connection."""
@@ -55,6 +61,7 @@ class Connections(web.Server):
             return False
         self.open += 1
         self.per_site[client] += 1
+        self._empty.clear()
         return True
 
     def leave(self, client: str | int) -> None:
@@ -63,12 +70,21 @@ class Connections(web.Server):
         self.per_site[client] -= 1
         if not self.per_site[client]:
             del self.per_site[client]
+        if not self.open:
+            self._empty.set()
+
+    async def drain(self, seconds: float) -> None:
+        """Wait until no connection is open, but not longer than that."""
+        # Who has connected and was not let in yet is so when the loop has looked at its sockets.
+        await asyncio.sleep(0)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._empty.wait(), seconds)
 
 
 class Connection(web.RequestHandler):
     """One connection. aiohttp bounds sizes, but not the time that a header or a reader may take."""
 
-    __slots__ = ("_client", "_connections", "_header_timer", "_reader_timer")
+    __slots__ = ("_break", "_client", "_connections", "_guard", "_header_timer", "_reader_timer")
 
     def __init__(self, connections: Connections) -> None:
         """Take the limits from the settings."""
@@ -87,6 +103,8 @@ class Connection(web.RequestHandler):
         )
         self._connections = connections
         self._client: str | int | None = None
+        self._guard: FrameGuard | None = None
+        self._break: Callable[[int, str], object] | None = None
         self._header_timer: asyncio.TimerHandle | None = None
         self._reader_timer: asyncio.TimerHandle | None = None
 
@@ -109,6 +127,10 @@ class Connection(web.RequestHandler):
         """Pass on what came, and start or stop the header's clock."""
         if self._client is None:
             return
+        if self._guard is not None:
+            if self._passes(data):
+                super().data_received(data)
+            return
         super().data_received(data)
         # The waiter waits for a request whose header is complete: bytes came, but that one did not.
         if data and self._waiter is not None and not self._waiter.done():
@@ -119,6 +141,31 @@ class Connection(web.RequestHandler):
         elif self._header_timer is not None:
             self._header_timer.cancel()
             self._header_timer = None
+
+    def set_parser(
+        self, parser: WebSocketReader, data_received_cb: Callable[[], None] | None = None
+    ) -> None:
+        """Read frames from now on, those included that came with the handshake."""
+        settings = self._connections.settings
+        self._guard = FrameGuard(settings.ws_frames_per_second if settings.rate_limits else None)
+        if not self._passes(self._message_tail):
+            self._message_tail = b""
+        super().set_parser(parser, data_received_cb)
+
+    def on_breach(self, close: Callable[[int, str], object]) -> None:
+        """Name what closes the WebSocket when its client breaks the limits of frames."""
+        self._break = close
+        self._passes(b"")
+
+    def _passes(self, data: bytes) -> bool:
+        assert self._guard is not None, "frames are read"
+        if self._guard.pass_on(data, self._loop.time()):
+            return True
+        if self._break is not None and self._guard.breach is not None:
+            self._break(*self._guard.breach)
+        if self.transport is not None:
+            self.transport.pause_reading()  # What else it sends is not even to be thrown away.
+        return False
 
     def _cut(self) -> None:
         """End a connection whose header takes too long."""
@@ -162,7 +209,7 @@ class Connection(web.RequestHandler):
         """Answer what is no HTTP with a problem; aiohttp would send a page of its own."""
         if status != 400 or request.writer.output_size > 0:  # noqa: PLR2004
             return super().handle_error(request, status, exc, message)
-        answer = problem_response(Problem("malformed_request", "This is not valid HTTP/1.1."))
+        answer = problem_response(Problem("malformed_request", NO_HTTP))
         answer.force_close()
         return answer
 

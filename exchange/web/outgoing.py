@@ -70,10 +70,11 @@ class Outgoing:
         """Wait until at most half of what may wait does: for answers, which can be put off."""
         await self._room.wait()
 
-    async def flush(self, seconds: float) -> None:
-        """Wait until nothing waits here, but not for long."""
+    async def flush(self, seconds: float) -> bool:
+        """Wait until nothing waits here, but not for long; true if all was written."""
         if self._drainer is not None:
             await asyncio.wait([self._drainer], timeout=seconds)
+        return not self._frames
 
     def close(self) -> None:
         """Take no more, and forget what waits."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
+from time import monotonic
 
 from exchange.web.app import Application, Page
 from exchange.web.connections import Connections
@@ -9,8 +10,11 @@ from exchange.web.routing import Context, Route
 
 BACKLOG = 1024
 
+DRAIN_SECONDS = 0.5
+"""How long a stopping server goes on listening, at most: each client that speaks is told."""
+
 QUIET_SECONDS = 0.1
-"""For requests that were already under way when the server was told to stop."""
+"""For requests of those who connected just before it listened no more."""
 
 
 class Server:
@@ -23,12 +27,11 @@ class Server:
         self.port = 0
         """The port that was taken."""
         self.stopping: list[Callable[[], Awaitable[object]]] = []
-        """Awaited when the server stops, after it takes no more connections: ends WebSockets."""
+        """Awaited together when the server stops, which takes no more requests: ends WebSockets."""
         self._settings = context.settings
+        self._application = Application(context, routes, pages)
         self._connections = Connections(
-            Application(context, routes, pages),
-            context.settings,
-            context.metrics.refused_connections,
+            self._application, context.settings, context.metrics.refused_connections
         )
         context.metrics.watch(connections=lambda: self._connections.open)
         self._listener: asyncio.Server | None = None
@@ -45,15 +48,20 @@ class Server:
         return f"http://{host}:{self.port}"
 
     async def stop(self) -> None:
-        """Take no more requests, let those in flight finish in time, then close."""
+        """Take no more requests, let those in flight finish in time, then close.
+
+        A connection that is closed while its client sends a request leaves the client in doubt. So
+        each is closed after an answer that says so, and only those that stay silent without one.
+        """
         if self._listener is None:
             return
+        deadline = monotonic() + self._settings.shutdown_seconds
+        self._application.stopping = True
+        await asyncio.gather(self._connections.drain(DRAIN_SECONDS), *(s() for s in self.stopping))
         self._listener.close()
-        for stop in self.stopping:
-            await stop()
-        # What clients sent before they could know is read, and started, before idle connections are
-        # closed: one turn of the loop need not look at the sockets at all.
         await asyncio.sleep(QUIET_SECONDS)
+        # Idle ones are closed; those with a request in flight follow when it is answered.
         self._connections.pre_shutdown()
-        await self._connections.shutdown(self._settings.shutdown_seconds)
+        # aiohttp takes no time at all for all the time in the world.
+        await self._connections.shutdown(max(deadline - monotonic(), QUIET_SECONDS))
         self._listener = None

@@ -307,11 +307,21 @@ def test_closing_waits_for_the_answers_under_way_and_lets_nothing_in() -> None:
     play(scene)
 
 
-def test_closing_says_when_not_every_answer_came() -> None:
+def test_closing_says_when_not_every_answer_came_and_leaves_nobody_waiting() -> None:
     async def scene(stage: Stage) -> None:
-        await stage.sent(buy(1, at=100))
+        [task] = await stage.sent(buy(1, at=100))
 
         assert not await stage.bridge.close(0)
+
+        with pytest.raises(OutcomeUnknownError):
+            await task
+
+    play(scene)
+
+
+def test_closing_needs_no_time_where_nobody_waits() -> None:
+    async def scene(stage: Stage) -> None:
+        assert await stage.bridge.close(0)
 
     play(scene)
 

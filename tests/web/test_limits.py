@@ -286,16 +286,47 @@ def test_a_stopping_server_answers_what_it_has_begun_and_takes_nothing_new() -> 
             await finish.wait()
             return Answered(200, {})
 
-        async with serving([get("/slow", slow)], shutdown_seconds=LATE) as client:
-            asked = asyncio.create_task(client.ask("GET", "/slow"))
+        async with (
+            serving([get("/slow", slow)], shutdown_seconds=LATE) as client,
+            client.connected() as (reader, writer),
+        ):
+            writer.write(request("GET", "/slow"))
             await begun.wait()
             stopped = asyncio.create_task(client.server.stop())
             await asyncio.sleep(0)
+            refused = await client.ask("GET", "/slow")
+            finish.set()
+            answered = await read_reply(reader)
+
+            assert (refused.status, refused.code) == (503, "exchange_busy")
+            assert refused.headers["retry-after"] == "1"
+            assert answered.status == 200
+            for reply in (refused, answered):
+                assert reply.headers["connection"] == "close"
+            assert await closed(reader)
+            await stopped
             with pytest.raises(ConnectionError):
                 await asyncio.open_connection("127.0.0.1", client.port)
-            finish.set()
 
-            assert (await asked).status == 200
+    run(go())
+
+
+def test_whoever_speaks_while_the_server_stops_is_told_and_then_cut() -> None:
+    async def go() -> None:
+        async with AsyncExitStack() as stack:
+            client = await stack.enter_async_context(serving(shutdown_seconds=LATE))
+            idle = [await stack.enter_async_context(client.connected()) for _ in range(20)]
+            for reader, writer in idle:
+                writer.write(request("GET", "/open"))
+                assert "connection" not in (await read_reply(reader)).headers
+            stopped = asyncio.create_task(client.server.stop())
+            for reader, writer in idle:
+                await asyncio.sleep(0)
+                writer.write(request("GET", "/open"))
+                reply = await read_reply(reader)
+
+                assert (reply.status, reply.headers["connection"]) == (503, "close")
+                assert await closed(reader)
             await stopped
 
     run(go())
