@@ -84,7 +84,15 @@ class Connections(web.Server):
 class Connection(web.RequestHandler):
     """One connection. aiohttp bounds sizes, but not the time that a header or a reader may take."""
 
-    __slots__ = ("_break", "_client", "_connections", "_guard", "_header_timer", "_reader_timer")
+    __slots__ = (
+        "_break",
+        "_client",
+        "_connections",
+        "_guard",
+        "_header_timer",
+        "_idle_timer",
+        "_reader_timer",
+    )
 
     def __init__(self, connections: Connections) -> None:
         """Take the limits from the settings."""
@@ -105,6 +113,7 @@ class Connection(web.RequestHandler):
         self._client: str | int | None = None
         self._guard: FrameGuard | None = None
         self._break: Callable[[int, str], object] | None = None
+        self._idle_timer: asyncio.TimerHandle | None = None
         self._header_timer: asyncio.TimerHandle | None = None
         self._reader_timer: asyncio.TimerHandle | None = None
 
@@ -118,6 +127,10 @@ class Connection(web.RequestHandler):
         if self._connections.enter(address, client):
             self._client = client
             super().connection_made(transport)
+            # aiohttp's own clock of idle connections starts after the first request.
+            self._idle_timer = self._loop.call_later(
+                self._connections.settings.keepalive_seconds, self.force_close
+            )
             return
         problem = Problem("exchange_busy", "Too many connections are open.", retry_after=1)
         stream.write(last_words(problem))
@@ -127,13 +140,15 @@ class Connection(web.RequestHandler):
         """Pass on what came, and start or stop the header's clock."""
         if self._client is None:
             return
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
+            self._idle_timer = None
         if self._guard is not None:
             if self._passes(data):
                 super().data_received(data)
             return
         super().data_received(data)
-        # The waiter waits for a request whose header is complete: bytes came, but that one did not.
-        if data and self._waiter is not None and not self._waiter.done():
+        if data and self._is_awaited():
             if self._header_timer is None:
                 self._header_timer = self._loop.call_later(
                     self._connections.settings.header_deadline_seconds, self._cut
@@ -141,6 +156,12 @@ class Connection(web.RequestHandler):
         elif self._header_timer is not None:
             self._header_timer.cancel()
             self._header_timer = None
+
+    def _is_awaited(self) -> bool:
+        """Say whether all that came is less than the header of the next request."""
+        if self._request_count == 0:
+            return True  # The waiter may not be there yet: bytes can come as the connection does.
+        return self._waiter is not None and not self._waiter.done()
 
     def set_parser(
         self, parser: WebSocketReader, data_received_cb: Callable[[], None] | None = None
@@ -191,7 +212,7 @@ class Connection(web.RequestHandler):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Forget the connection."""
-        for timer in (self._header_timer, self._reader_timer):
+        for timer in (self._idle_timer, self._header_timer, self._reader_timer):
             if timer is not None:
                 timer.cancel()
         if self._client is not None:

@@ -3,10 +3,11 @@
 import asyncio
 from asyncio.trsock import TransportSocket
 from collections.abc import Iterable
-from socket import SO_SNDBUF, SOL_SOCKET
+from socket import SO_RCVBUF, SO_SNDBUF, SOL_SOCKET
 
 from aiohttp import web
 
+from exchange.web import connections
 from exchange.web.app import explain
 from exchange.web.connection import CLOSE_SECONDS, Connection, Shared
 from exchange.web.connections import SERVER_NAME
@@ -19,6 +20,9 @@ BUG, REVOKED = 1011, 4001
 
 SEND_BUFFER_BYTES = 262_144
 """What the kernel may hold for one reader; left alone it grows to megabytes that nobody counts."""
+
+RECEIVE_BUFFER_BYTES = 65_536
+"""Bounds what one reader can make us parse at once."""
 
 
 class WebSockets:
@@ -56,10 +60,16 @@ class WebSockets:
             return socket
         raw: TransportSocket = transport.get_extra_info("socket")
         raw.setsockopt(SOL_SOCKET, SO_SNDBUF, SEND_BUFFER_BYTES)
+        raw.setsockopt(SOL_SOCKET, SO_RCVBUF, RECEIVE_BUFFER_BYTES)
         connection = Connection(self._shared, socket, request, transport, stream)
         self._connections[connection] = None
+        protocol = request.protocol
+        assert isinstance(protocol, connections.Connection), "the server's own"
+        protocol.on_breach(connection.close)
         try:
             await connection.run()
+        except ConnectionError:
+            pass  # The client has gone; a ping of its was still to be answered.
         except Exception as error:  # noqa: BLE001  explain() logs what it does not know.
             connection.close(BUG, explain(error, self._context).code)
         finally:
