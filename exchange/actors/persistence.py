@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from time import perf_counter
 from types import TracebackType
+from typing import NamedTuple
 
 import pykka
 
@@ -12,6 +13,10 @@ from exchange.messages import Fact, Journaled
 
 FIRST_PAUSE_SECONDS = 0.05
 LONGEST_PAUSE_SECONDS = 2.0
+
+
+class LookAround(NamedTuple):
+    """See whether storage is there and still ours; to be told now and then."""
 
 
 class NotWrittenError(Exception):
@@ -38,6 +43,8 @@ class PersistenceActor(pykka.ThreadingActor):
     ) -> None:
         """Take `write`, which returns once a batch is committed or raises `NotWrittenError`.
 
+        With an empty batch it returns if storage is there and still ours.
+
         `pause` waits between attempts and says false when the exchange is stopping.
         """
         super().__init__()
@@ -52,15 +59,29 @@ class PersistenceActor(pykka.ThreadingActor):
         self._fatal = fatal
         self._batch: list[Journaled] = []
         self._gave_up = False
+        self._is_away = False
 
-    def on_receive(self, facts: list[Fact]) -> None:
+    def on_receive(self, message: list[Fact] | LookAround) -> None:
         """Take facts; write when nothing more is waiting, or the batch is full.
 
         The facts of one message are never torn apart: a batch of orders is one transaction.
         """
-        self._batch.extend(self._journal.number(fact) for fact in facts)
+        if not isinstance(message, LookAround):
+            self._batch.extend(self._journal.number(fact) for fact in message)
         if self.actor_inbox.empty() or len(self._batch) >= self._max_batch:
-            self._commit()
+            # Whoever has something to write notices by that, and waits until it can.
+            if self._batch:
+                self._commit()
+            elif not self._gave_up:
+                self._look_around()
+
+    def _look_around(self) -> None:
+        try:
+            self._write(())
+        except NotWrittenError as error:
+            self._unreachable(error)
+        else:
+            self._reachable()
 
     def on_stop(self) -> None:
         """Write what came before the stop."""
@@ -84,17 +105,25 @@ class PersistenceActor(pykka.ThreadingActor):
             try:
                 self._write(batch)
             except NotWrittenError as error:
-                self._unavailable(error)
+                self._unreachable(error)
                 if not self._pause(pause):
                     return False  # Stopping: nobody was told about these, so nothing is lost.
                 pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
             else:
                 break
-        if pause > FIRST_PAUSE_SECONDS:
-            self._unavailable(None)
+        self._reachable()
         self._observe("commit", perf_counter() - started)
         self._batch_size(len(batch))
         return True
+
+    def _unreachable(self, error: NotWrittenError) -> None:
+        self._is_away = True
+        self._unavailable(error)
+
+    def _reachable(self) -> None:
+        if self._is_away:
+            self._is_away = False
+            self._unavailable(None)
 
     def on_failure(
         self,

@@ -52,15 +52,24 @@ class Once:
         self._unsure = False
         self._position += 1
 
+    def check(self, transaction: Transaction) -> None:
+        """Return if the journal is still ours."""
+        _, epoch = transaction.look()
+        self._check_epoch(epoch)
+        transaction.commit()
+
     def _advance(self, transaction: Transaction) -> bool:
         """Move the journal's position, or return false if this very batch has moved it already."""
         if transaction.advance(self._position, self._epoch):
             return True
         position, epoch = transaction.look()
-        if epoch != self._epoch:
-            raise Fenced(f"another server has taken over: epoch {epoch}, ours is {self._epoch}")
+        self._check_epoch(epoch)
         assert self._unsure, f"the journal is at {position}, not at {self._position}"
         assert position == self._position + 1, (
             f"the journal went from {self._position} to {position}"
         )
         return False
+
+    def _check_epoch(self, epoch: int) -> None:
+        if epoch != self._epoch:
+            raise Fenced(f"another server has taken over: epoch {epoch}, ours is {self._epoch}")

@@ -40,22 +40,32 @@ class Storage:
             self.redis_url = self.redis_url or self._embedded.redis_url
         with connect(self.database_url, "start", statement_seconds=None) as connection:
             check_server(connection)
-        migrate(self.database_url)
-        # First the only writer, then the reading: nobody can write in between.
         self._writer = BatchWriter(
             self.database_url, timeout_seconds=self._settings.database_timeout_seconds
         )
+        # First nobody else is there, then the schema changes; first the only writer, then the
+        # reading: nobody can write in between.
+        self._writer.lock()
+        migrate(self.database_url)
         self._writer.open()
         return recover(self.database_url, recent_trades=self._settings.recent_trades_kept)
 
     def write(self, batch: Sequence[Journaled]) -> None:
-        """Write a batch as `BatchWriter.write` does; belongs to the persistence actor's thread."""
+        """Write a batch as `BatchWriter.write` does; belongs to the persistence actor's thread.
+
+        An empty batch asks whether storage is there and still ours, and raises the same.
+        """
         assert self._writer is not None, "storage is opened before it is written to"
         try:
-            self._writer.write(batch)
+            if batch:
+                self._writer.write(batch)
+            else:
+                self._writer.check()
         except StorageUnavailable:
             if self._embedded is not None:
-                with suppress(EmbeddedServersError):
+                # What fails here shows as the next attempt's failure; a full disk fails in many
+                # ways.
+                with suppress(EmbeddedServersError, OSError):
                     self._embedded.ensure_postgres_runs()
             raise
 

@@ -2,7 +2,8 @@
 
 # ruff: noqa: S608  Statements are put together from names of ours, never from values.
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 import psycopg
 from psycopg import Cursor
@@ -113,25 +114,31 @@ class BatchWriter:
         self._locked = False
         self._once: Once | None = None
 
+    def lock(self) -> None:
+        """Keep others away from the database, or raise `AlreadyServed` or `StorageUnavailable`.
+
+        Asks nothing of its schema, so that nobody changes that under a running server.
+        """
+        with self._link() as connection:
+            try:
+                # A server that was killed just now may still be on its way out: wait for it.
+                connection.execute("SELECT pg_advisory_lock(%s)", [LOCK])
+            except psycopg.errors.LockNotAvailable as error:
+                raise AlreadyServed("another server is running on this database") from error
+            connection.commit()
+            self._locked = True
+
     def open(self) -> None:
-        """Become the database's only writer, or raise `AlreadyServed` or `StorageUnavailable`."""
-        try:
-            connection = self._connect()
-            # A server that was killed just now may still be on its way out: wait for the lock.
-            connection.execute("SELECT pg_advisory_lock(%s)", [LOCK])
+        """Become the database's only writer; raises what `lock` does."""
+        if not self._locked:
+            self.lock()
+        with self._link() as connection:
             row = connection.execute(
                 "UPDATE journal SET epoch = epoch + 1 RETURNING position, epoch"
             ).fetchone()
             connection.commit()
-        except psycopg.errors.LockNotAvailable as error:
-            self.close()
-            raise AlreadyServed("another server is running on this database") from error
-        except UNAVAILABLE as error:
-            self.close()
-            raise StorageUnavailable(str(error)) from error
         assert row is not None, "the journal has one row"
         self._once = Once(*row)
-        self._locked = True
 
     def write(self, journaled: Sequence[Journaled]) -> None:
         """Return once the batch is committed.
@@ -143,10 +150,22 @@ class BatchWriter:
         batch = collect(journaled)
         if not batch:
             return
-        try:
-            connection = self._connection or self._connect()
+        with self._link() as connection:
             self._lock_again(connection)
             self._once.write(_Transaction(connection), batch)
+
+    def check(self) -> None:
+        """Return if the database is there and still this server's; raises what `write` does."""
+        assert self._once is not None, "a writer is opened before it is checked"
+        with self._link() as connection:
+            self._lock_again(connection)
+            self._once.check(_Transaction(connection))
+
+    @contextmanager
+    def _link(self) -> Iterator[BoundedConnection]:
+        """Lend the connection, or a new one, and give it up if anything fails on it."""
+        try:
+            yield self._connection or self._connect()
         except UNAVAILABLE as error:
             self.close()
             raise StorageUnavailable(str(error)) from error

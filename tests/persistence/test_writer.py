@@ -209,6 +209,7 @@ def test_a_writer_whose_lock_the_dead_session_still_holds_goes_on_writing(
         trade_once(line)
         line.commit()
         assert not writer._locked
+        dead.execute("SELECT pg_advisory_unlock(%s)", [writer_module.LOCK])
     line.place(buy(1, at=90))
     line.commit()
 
