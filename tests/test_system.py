@@ -13,7 +13,11 @@ from exchange.persistence.embedded import POSTGRES_SETTINGS, EmbeddedServers
 from exchange.persistence.writer import BatchWriter
 from exchange.settings import Settings, load_settings
 from exchange.system import ADMIN_TOKEN_FILE, StartError, System
+from tests.builders import sell
 from tests.web.rest import World, running
+
+ORDERS = 500
+"""More than an actor takes in before it can be told to stop."""
 
 
 def settings(database_url: str, redis_url: str, directory: Path, port: int = 0) -> Settings:
@@ -116,6 +120,31 @@ def test_an_idle_exchange_starts_and_stops_and_leaves_nothing_running(
     assert_nothing_holds(database_url)
     assert asyncio.run(once()), "it starts again"
     assert active_count() <= threads
+
+
+def test_actors_that_are_stopped_carry_out_what_they_were_told_before(
+    database_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    with running(database_url, redis_url, tmp_path) as exchange:
+        world = World(exchange)
+        world.close()
+
+    async def stop_in_the_midst() -> str:
+        system = System(settings(database_url, redis_url, tmp_path))
+        await system.start()
+        assert system._line is not None
+        for number in range(ORDERS):
+            order = sell(1500, at=1000, request_id=number, account=world.bob.id)
+            system._line.accounts.tell([order._replace(market=world.market)])
+        await asyncio.to_thread(system._line.stop)
+        await asyncio.sleep(0)
+        failure = system.failure
+        await system.stop()
+        return failure
+
+    assert asyncio.run(stop_in_the_midst()) == ""
+    with psycopg.connect(database_url) as connection:
+        assert connection.execute("SELECT count(*) FROM orders").fetchone() == (ORDERS,)
 
 
 def test_an_exchange_starts_and_trades_without_redis(database_url: str, tmp_path: Path) -> None:
