@@ -5,6 +5,7 @@ Whatever comes here must be committed, in order, once; money must move as the fa
 
 from collections import Counter, defaultdict
 from collections.abc import Callable
+from decimal import Decimal
 from itertools import count
 from random import Random
 
@@ -27,11 +28,14 @@ from exchange.messages import (
     TransferMade,
 )
 from exchange.orders import Side
-from exchange.rejects import Reject
+from exchange.rejects import Reject, Rejection
 from exchange.web.bridge import View
 from tests.actors.stage import ignore
 from tests.actors.store import TRADES_KEPT, Levels, Store
 from tests.builders import request_of
+
+OPEN_ORDERS = 6
+"""An account's in one market."""
 
 Key = tuple[int, str]
 """Account and currency."""
@@ -68,11 +72,17 @@ class Clients:
         self.owners = {order.id: order.account_id for order in store.orders.values()}
         """Accounts by order, those on their way included."""
         self.view = View(TRADES_KEPT)
+        self.view.currencies.update(store.currencies)
+        self.view.accounts.update(store.accounts)
         self.totals = defaultdict(int, store.totals)
         self.holds: defaultdict[Key, int] = defaultdict(int)
         """Of open orders."""
         self.on_their_way: defaultdict[Key, int] = defaultdict(int)
         """Holds of commands whose facts are not settled yet."""
+        self._looked_up: list[Command] = []
+        """Transfers whose references storage did not know when it was asked."""
+        self._counts: Counter[tuple[int, str]] = Counter()
+        """Orders by account and market, those on their way included."""
         self._levels: dict[str, Levels] = {}
         self._sequences = Counter(store.order_sequences)
         self._held: dict[int, int] = {}
@@ -81,15 +91,23 @@ class Clients:
             self.view.add_market(market, recovered.book(), recovered.trades)
             for order in recovered.orders:
                 self._held[order.id] = order.hold
+                self._counts[order.account_id, symbol] += 1
                 self.holds[order.account_id, self._currency(symbol, order.side)] += order.hold
 
     # --- Going in --------------------------------------------------------------------------------
 
     def send(self, *commands: Command) -> None:
-        """Tell commands in one message, as one turn of the event loop does."""
+        """Tell commands in one message, as one turn of the event loop does.
+
+        Of a transfer storage is asked first, and the answer takes its time.
+        """
         numbered = []
-        for command in commands:
-            if self._is_known(command):
+        looked_up, self._looked_up = self._looked_up, []
+        for command in (*looked_up, *commands):
+            if isinstance(command, Transfer) and command not in looked_up:
+                key = (command.account_id, command.reference)
+                if key not in self._store.references:
+                    self._looked_up.append(command)
                 continue
             request_id = next(self._numbers)
             wanted = command._replace(request_id=request_id, time=self._now())
@@ -101,12 +119,6 @@ class Clients:
             self.unanswered.add(request_id)
             numbered.append(wanted)
         self.submit(numbered)
-
-    def _is_known(self, command: Command) -> bool:
-        """Say whether storage knows a transfer: the front door answers it by itself then."""
-        if not isinstance(command, Transfer):
-            return False
-        return (command.account_id, command.reference) in self._store.references
 
     def _now(self) -> int:
         """Read the clock, which does not always go forward."""
@@ -132,9 +144,14 @@ class Clients:
             return
         for command in message:
             self.passed[command.request_id] = command
+            if not isinstance(command, PlaceOrder | AmendOrder):
+                continue
+            assert not self.view.accounts[command.account_id].frozen, "a frozen account trades"
             if isinstance(command, PlaceOrder) and command.order_id:
                 self.owners[command.order_id] = command.account_id
-            if isinstance(command, PlaceOrder | AmendOrder) and command.hold:
+                self._counts[command.account_id, symbol] += 1
+                assert self._counts[command.account_id, symbol] <= OPEN_ORDERS, "too many orders"
+            if command.hold:
                 currency = self._currency(symbol, command.side)
                 self.on_their_way[command.account_id, currency] += command.hold
 
@@ -143,6 +160,7 @@ class Clients:
         for fact in facts:
             if isinstance(fact, TransferMade):
                 for account_id, currency, amount in fact.unlocks:
+                    assert not self.view.accounts[account_id].frozen, "a frozen account pays out"
                     self.on_their_way[account_id, currency] += amount
 
     # --- Coming out ------------------------------------------------------------------------------
@@ -188,11 +206,15 @@ class Clients:
         if isinstance(command, PlaceOrder | AmendOrder) and command.hold:
             currency = self._currency(outcome.market, command.side)
             self.on_their_way[command.account_id, currency] -= command.hold
+        if outcome.refused_order_id and isinstance(command, PlaceOrder):
+            self._counts[command.account_id, outcome.market] -= 1
         for order, sequence in zip(outcome.orders, sequences, strict=True):
             self._sequences[order.account_id] += 1
             assert sequence == self._sequences[order.account_id], "a gap in what is streamed"
             change = order.hold - self._held.get(order.id, 0)
             self._held[order.id] = order.hold
+            if not order.is_open:
+                self._counts[order.account_id, outcome.market] -= 1
             self.holds[order.account_id, self._currency(outcome.market, order.side)] += change
 
     def _take(self, answer: Answer) -> None:
@@ -205,12 +227,36 @@ class Clients:
             self._look_up(command)
         elif isinstance(answer, Known):
             self._check_known(command, answer)
+        elif isinstance(answer, Refused):
+            self._check_refused(command, answer.rejection)
         reject = _reject(answer)
         if reject is not None:
             self._seen[reject] += 1
         if isinstance(command, CancelOrder | AmendOrder) and self._is_anothers(command):
             self._seen["another's order"] += 1
             assert reject is Reject.ORDER_NOT_FOUND, f"another's order: {command} {answer}"
+
+    def _check_refused(self, command: Command, rejection: Rejection) -> None:
+        """Assert that a refusal has its reason, as far as it can be seen from here."""
+        account = self.view.accounts.get(getattr(command, "account_id", None) or 0)
+        market = getattr(command, "market", "")
+        match rejection.reject:
+            case Reject.ACCOUNT_NOT_FOUND:
+                assert account is None, f"{account} was not found"
+            case Reject.ACCOUNT_FROZEN:
+                assert account is not None, "nobody was frozen"
+                assert account.frozen, f"{account} is not frozen"
+            case Reject.MARKET_NOT_FOUND:
+                assert market not in self.view.markets, f"{market} was not found"
+            case Reject.INSUFFICIENT_FUNDS:
+                assert rejection.limit is not None, "the limit is what is available"
+                assert rejection.value is not None, "the value is what it needs"
+                assert Decimal(rejection.limit) < Decimal(rejection.value), f"{rejection}"
+            case Reject.TOO_MANY_OPEN_ORDERS:
+                count = self._counts[getattr(command, "account_id", 0), market]
+                assert count >= OPEN_ORDERS, f"{count} orders are not too many"
+            case _:
+                pass
 
     def _is_anothers(self, command: CancelOrder | AmendOrder) -> bool:
         if isinstance(command, CancelOrder) and command.client_order_id is not None:
@@ -241,6 +287,27 @@ class Clients:
         self._levels[symbol].check(book)
         bid, ask = book.bids.best_price(), book.asks.best_price()
         assert bid is None or ask is None or bid < ask, "the published book is crossed"
+
+    def check(self) -> None:
+        """Assert that the view shows all that is committed."""
+        view, store = self.view, self._store
+        assert view.accounts == store.accounts, "the view shows other accounts"
+        assert view.currencies == store.currencies, "the view shows other currencies"
+        assert view.markets.keys() == store.markets.keys(), "the view shows other markets"
+        for symbol, shown in view.markets.items():
+            book, naive = shown.book, store.naive[symbol]
+            book.check()
+            assert shown.market == book.market == store.markets[symbol], "the view has other rules"
+            assert book.sequence == naive.sequence, "a gap in what the view took"
+            assert {side: book.side(side).levels for side in Side} == naive.sides()
+            assert shown.last_price == naive.last_price, "the view shows another price"
+
+    def check_at_rest(self) -> None:
+        """Assert that everybody was answered, and nothing is locked for what is over."""
+        assert not self.unanswered, "a request was never answered"
+        assert self.told == len(self._store.journal), "something committed was not told"
+        for key, hold in self.on_their_way.items():
+            assert hold == 0, f"{key} has {hold} locked for nobody"
 
     def _currency(self, symbol: str, side: Side) -> str:
         market = self._store.markets[symbol]

@@ -48,7 +48,6 @@ class Run:
         world.rest()
         self._crash()
         world.rest()
-        world.check_end()
 
     def _turn(self) -> None:
         """Send something, let some messages be taken, and now and then let something happen."""
@@ -66,7 +65,7 @@ class Run:
         self._left -= wanted
 
     def _happen(self, chance: float) -> None:
-        if chance < 0.15:
+        if chance < 0.16:
             self.world.load_used_ids()
         elif chance < 0.165:
             self._crash()

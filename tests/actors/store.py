@@ -260,6 +260,9 @@ class Store:
             for order in self.open_orders[symbol].values():
                 currency = (market.quote if order.side is Side.BUY else market.base).symbol
                 holds[order.account_id, currency] += order.hold
+            for trade in self.trades[symbol]:
+                maker, taker = trade.maker_account_id, trade.taker_account_id
+                assert maker != taker, "a trade with oneself"
         for key, hold in holds.items():
             assert hold <= self.totals.get(key, 0), f"{key} owes what it has locked"
 

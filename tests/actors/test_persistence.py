@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import pykka
 import pytest
 
-from exchange.actors.persistence import LONGEST_PAUSE_SECONDS, PersistenceActor
+from exchange.actors.persistence import LONGEST_PAUSE_SECONDS, LookAround, PersistenceActor
 from exchange.journal import Journal
 from exchange.messages import Fact, Journaled
 from tests.actors.stage import (
@@ -148,6 +148,29 @@ def test_an_outage_is_reported_at_each_attempt_and_when_it_is_over() -> None:
         "the database is away",
         "None",
     ]
+
+
+def test_an_outage_is_noticed_while_nothing_is_to_be_written() -> None:
+    persistence = Persistence()
+    persistence.writes.failures = 1
+
+    for _ in range(3):
+        tell(persistence.actor, LookAround())
+
+    assert persistence.writes.attempts == [[]] * 3
+    assert [str(error) for error in persistence.unavailable] == ["the database is away", "None"]
+    assert persistence.pauses == []
+    assert persistence.told() == []
+
+
+def test_facts_are_written_though_a_look_around_comes_after_them() -> None:
+    persistence = Persistence()
+    persistence.actor.actor_ref.tell(outcomes(1))
+    persistence.actor.actor_ref.tell(LookAround())
+
+    deliver_all(persistence.actor)
+
+    assert persistence.told() == [[1]]
 
 
 def test_a_stop_gives_up_without_telling_anybody() -> None:

@@ -1,12 +1,17 @@
 """The whole line of real actors over seeds: any order of messages, outages, failures, crashes."""
 
+import os
+import subprocess
+import sys
 from collections import Counter, defaultdict
 from enum import Enum
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
 from exchange import messages
+from exchange.ledger import Ledger
 from exchange.market import MarketState
 from exchange.orders import OrderStatus, OrderType, Reason, SelfTradePrevention, Side, TimeInForce
 from exchange.rejects import Reject
@@ -26,6 +31,28 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 def test_every_promise_holds_whatever_happens(seed: int) -> None:
     run(seed)
+
+
+@pytest.mark.parametrize("seed_of_hashes", ["1", "2"])
+def test_a_seed_is_the_same_run_in_every_process(seed_of_hashes: str) -> None:
+    told = "from tests.actors.simulation import run; print(run(7).world.store.journal)"
+    again = subprocess.run(
+        [sys.executable, "-c", told],
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "PYTHONHASHSEED": seed_of_hashes},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert again.stdout == f"{run(7).world.store.journal}\n"
+
+
+def test_a_seed_that_fails_says_how_to_see_it_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Ledger, "unlock", lambda *_: None)
+
+    with pytest.raises(AssertionError, match="--seed 7"):
+        run(7)
 
 
 @pytest.fixture(scope="module")
