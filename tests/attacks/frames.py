@@ -64,8 +64,8 @@ def frame(
 class Socket(Wire):
     """A WebSocket whose handshake is done."""
 
-    def __init__(self, url: str, *lines: str) -> None:
-        super().__init__(url)
+    def __init__(self, url: str, *lines: str, source: str = "127.0.0.1") -> None:
+        super().__init__(url, source)
         self.send(request("GET", PATH, *UPGRADE, *lines))
         reply = self.reply()
         assert reply.status == 101, reply

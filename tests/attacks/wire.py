@@ -57,9 +57,10 @@ def request(
 class Wire:
     """One connection; a context manager."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, source: str = "127.0.0.1") -> None:
         parts = urlsplit(url)
-        self.socket = socket.create_connection((parts.hostname, parts.port), PATIENCE_SECONDS)
+        server = (parts.hostname, parts.port)
+        self.socket = socket.create_connection(server, PATIENCE_SECONDS, (source, 0))
         self.held = b""
 
     def __enter__(self) -> Self:
@@ -78,7 +79,7 @@ class Wire:
         try:
             for piece in pieces:
                 self.socket.sendall(piece)
-        except ConnectionError:
+        except OSError:
             pass
         return self
 
