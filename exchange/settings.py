@@ -157,6 +157,11 @@ class Settings(BaseSettings):
     ws_frame_bytes: int = Field(
         65_536, ge=1024, description="Largest frame from a client, in bytes."
     )
+    ws_frames_per_second: _Count = Field(
+        2000,
+        description="Frames that one connection may send per second, twice as many at once; "
+        "more closes it with 1008.",
+    )
     ws_subscriptions: _Count = Field(
         200, description="Channels that one connection may subscribe to."
     )
