@@ -1,6 +1,7 @@
 """A batch is written whole, once, by the one server that may."""
 
 from collections.abc import Callable, Sequence
+from time import sleep
 from typing import Any
 
 import psycopg
@@ -185,6 +186,22 @@ def test_a_server_that_lost_the_database_writes_nothing_more(
     assert rows(database_url, "SELECT count(*) FROM trades") == [(0,)]
 
 
+def test_an_idle_server_notices_that_it_lost_the_database(
+    database_url: str, writer: BatchWriter
+) -> None:
+    writer.check()
+    kill_writers(database_url)
+    second = BatchWriter(database_url)
+    second.open()
+    with pytest.raises(StorageUnavailable):
+        writer.check()
+
+    with pytest.raises(Fenced, match="another server has taken over"):
+        writer.check()
+
+    second.close()
+
+
 def test_a_writer_that_connects_again_takes_its_lock_back(
     database_url: str, writer: BatchWriter
 ) -> None:
@@ -331,6 +348,49 @@ def test_a_retry_waits_for_the_lost_transaction(database_url: str) -> None:
 
     writer.close()
     assert_written_once(database_url, before)
+
+
+def test_a_session_that_lay_still_for_too_long_is_one_that_was_lost(
+    database_url: str, writer: BatchWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = trading_line(writer.write)
+    before = position(database_url)
+    trade_once(line)
+    save_totals = writer_module._save_totals
+
+    def lie_still(cursor: psycopg.Cursor[Any], totals: dict[tuple[int, str], int]) -> None:
+        monkeypatch.undo()
+        cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 1")
+        while cursor.connection.info.transaction_status.name != "UNKNOWN":
+            cursor.connection.execute("SELECT 1")
+            sleep(0.02)
+        save_totals(cursor, totals)
+
+    monkeypatch.setattr(writer_module, "_save_totals", lie_still)
+
+    failures = write_until_done(writer, line.waiting)
+
+    assert failures == 1
+    assert_written_once(database_url, before)
+
+
+def test_a_session_that_was_given_up_is_ended_when_the_writer_comes_back(
+    database_url: str, writer: BatchWriter
+) -> None:
+    line = trading_line(writer.write)
+    before = position(database_url)
+    trade_once(line)
+    # Nobody told PostgreSQL that this session is over: it keeps the lock and the journal's row.
+    silent = writer._connection
+    assert silent is not None
+    silent.execute("UPDATE journal SET position = position + 1")
+    writer._connection, writer._locked = None, False
+
+    writer.write(line.waiting)
+
+    assert_written_once(database_url, before)
+    with pytest.raises(psycopg.OperationalError):
+        silent.commit()
 
 
 def test_a_database_that_is_away_is_said() -> None:
