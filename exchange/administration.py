@@ -50,6 +50,10 @@ class Options(NamedTuple):
     data_dir: Path | None
     as_json: bool
 
+    def __repr__(self) -> str:
+        """Leave the token out of whatever shows this by accident."""
+        return f"Options(url={self.url!r}, data_dir={self.data_dir!r})"
+
 
 AccountId = Annotated[int, typer.Argument(metavar="ACCOUNT", help="Id of the account.")]
 Symbol = Annotated[str, typer.Argument(metavar="SYMBOL", help="Such as BTC or BTC_USDT.")]

@@ -97,3 +97,7 @@ class Issued(NamedTuple):
 
     secret: str
     token: StoredToken
+
+    def __repr__(self) -> str:
+        """Leave the secret out of whatever shows this by accident."""
+        return f"Issued(token={self.token!r})"

@@ -30,7 +30,7 @@ class UnsubscribeForm(Form):
 class AuthenticateForm(Form):
     """Who speaks."""
 
-    token: str
+    token: Annotated[str, Field(repr=False)]
 
 
 class CancelOnDisconnectForm(Form):

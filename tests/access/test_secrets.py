@@ -15,9 +15,16 @@ import psycopg
 import pytest
 import redis
 
+from exchange.administration import Options
 from exchange.client import Client as ApiClient
 from exchange.client import ClientError
+from exchange.persistence.embedded import EmbeddedServers
 from exchange.settings import load_settings
+from exchange.stored import Issued, StoredToken
+from exchange.web.auth import TokenIndex, hash_token
+from exchange.web.client_frames import AuthenticateForm
+from exchange.web.errors import Problem
+from exchange.web.routing import Principal, Scope
 from tests.access.strangers import bearer, stranger
 from tests.processes import Process, running
 from tests.web.rest import V1, Running, World, fresh_database
@@ -301,12 +308,40 @@ def test_a_client_shows_its_token_in_no_error_and_no_text(served: Served) -> Non
 
 
 def test_no_object_of_the_exchange_shows_a_secret_as_text(served: Served) -> None:
-    world = served.world
-    settings = load_settings(
-        database_url=served.env["EXCHANGE_DATABASE_URL"], redis_url=served.env["EXCHANGE_REDIS_URL"]
+    token = served.secrets.trader
+    index = TokenIndex()
+    index.add(hash_token(token), Principal(4, 1, frozenset(Scope)))
+    stored = StoredToken(1, 4, hash_token(token), ["read"], "", 0, None)
+    with pytest.raises(Problem) as refused:
+        index.authenticate(f"Bearer {token}x")
+    shown = (
+        load_settings(
+            database_url=served.env["EXCHANGE_DATABASE_URL"],
+            redis_url=served.env["EXCHANGE_REDIS_URL"],
+        ),
+        index,
+        vars(index),
+        Issued(token, stored),
+        AuthenticateForm(token=token),
+        Options(None, token, None, as_json=False),
+        refused.value,
+        refused.value.body(),
+        ApiClient("http://127.0.0.1:1", token),
     )
-    assert found_in(served.secrets, f"{settings!r} {settings}") == []
-    assert world.alice.token
+
+    assert [name for item in shown for name in found_in(served.secrets, f"{item!r} {item}")] == []
+
+
+def test_the_embedded_servers_write_none_of_it_down(
+    served: Served, request: pytest.FixtureRequest
+) -> None:
+    if "TEST_DATABASE_URL" in os.environ:
+        pytest.skip("another server's log is not ours to read")
+    servers: EmbeddedServers = request.getfixturevalue("embedded")
+    logs = [file.read_text("utf-8", "replace") for file in servers.data_dir.glob("*.log")]
+
+    assert len(logs) == 2
+    assert [name for log in logs for name in found_in(served.secrets, log)] == []
 
 
 def test_no_secret_is_in_what_the_server_writes(served: Served) -> None:

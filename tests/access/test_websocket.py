@@ -184,3 +184,44 @@ async def test_a_client_that_does_not_say_goodbye_is_cut_when_its_token_is_revok
             with pytest.raises(aiohttp.ClientConnectionResetError):
                 await place_for_ever(deaf, world)
         assert world.standing() == before
+
+
+@on_loop
+async def test_a_connection_of_an_account_frozen_later_can_cancel_and_listen_and_no_more(
+    world: World,
+) -> None:
+    order = world.buy(world.alice, "1", "10")["id"]
+    other = world.buy(world.alice, "1", "11")["id"]
+    async with connected(world.url, world.alice.token) as socket:
+        await socket.ask("subscribe", channels=["orders", "balances"])
+        world.admin.patch(f"/admin/accounts/{world.alice.id}", {"frozen": True}).ok()
+        form = world.form("buy", "1", "10")
+        with world.unchanged():
+            assert await socket.refused("order.place", **form) == "account_frozen"
+            change = {"order_id": order, "quantity": "0.5"}
+            assert await socket.refused("order.amend", **change) == "account_frozen"
+            (result,) = (await socket.ask("order.batch", orders=[form]))["results"]
+            assert result["code"] == "account_frozen"
+        assert (await socket.ask("order.cancel", order_id=order))["status"] == "canceled"
+        assert await socket.ask("order.cancel_all") == {"canceled": [other]}
+        assert [frame["orders"][0]["id"] for frame in socket.of("orders")] == [order, other]
+
+
+@on_loop
+async def test_orders_are_canceled_when_a_revoked_token_is_cut(world: World) -> None:
+    path = f"/admin/accounts/{world.alice.id}/tokens"
+    issued = world.admin.post(path, {"scopes": ["read", "trade"]}).ok(201)
+    async with (
+        connected(world.url, world.alice.token) as watching,
+        connected(world.url, issued["token"]) as cut,
+    ):
+        await watching.ask("subscribe", channels=["orders"])
+        await cut.ask("cancel_on_disconnect", enabled=True)
+        await place(cut, world)
+        world.admin.delete(f"/admin/tokens/{issued['id']}").ok()
+
+        assert await cut.close_code() == 4001
+        ended = await watching.first_where(
+            "orders", lambda frame: frame["orders"][0]["status"] == "canceled"
+        )
+    assert ended["orders"][0]["reason"] == "client"
