@@ -73,7 +73,7 @@ class World:
         store.begin()
         recovered = store.recovered()
         self.stopping = False
-        self.writing = False
+        self.writing = self.resting = False
         self._once = Once(store.position, store.epoch)
         self._owed: list[Journaled] | None = None
         self._alarms: list[tuple[int, int, Callable[[], None]]] = []
@@ -253,7 +253,7 @@ class World:
         busy = [actor for actor in self._others if waiting(actor)]
         if not self.writing and waiting(self.persistence):
             busy.append(self.persistence)
-        if self._alarms and self.random.random() < 0.05:
+        if not self.resting and self.random.random() < 0.05:
             self._ring()
         elif busy:
             actor = busy[int(self.random.random() * len(busy))]
@@ -278,6 +278,7 @@ class World:
     def rest(self) -> None:
         """Let every message be taken and time pass until nothing changes any more."""
         troubled, self.troubled = self.troubled, 0.0
+        self.resting = True
         self.clients.send()
         self.drain()
         end = self.clients.clock + 2_500_000
@@ -285,6 +286,7 @@ class World:
             self._ring()
             self.drain()
         self.check_at_rest()
+        self.resting = False
         self.troubled = troubled
 
     def load_used_ids(self) -> None:
