@@ -233,7 +233,10 @@ class Commands:
     # --- Choices ---------------------------------------------------------------------------------
 
     def _account(self) -> int:
-        return NOBODY if self._random.random() < 0.005 else 4 + int(self._random.random() * 6)
+        chance = self._random.random()
+        if chance < 0.02:
+            return NOBODY if chance < 0.005 else max(self._world.store.accounts)
+        return 4 + int(self._random.random() * 6)
 
     def _symbol(self) -> str:
         """Return a market, seldom one that is not open yet."""

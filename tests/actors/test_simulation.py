@@ -71,8 +71,17 @@ def test_the_runs_meet_every_answer_refusal_and_trouble(runs: list[Run]) -> None
     answers = {"Settled", "Refused", "Known", "Doubtful", "another's order", "retried"}
     moments = ("before", "during", "at commit", "after commit", "looking")
     links = {f"{fate} {moment}" for fate in ("lost", "killed") for moment in moments}
-    parts = {"delayed", "crash", "stop", "not published", "flushed", "failed", "not reloaded"}
-    states = {"resumed", "stayed halted"}
+    parts = {
+        "delayed",
+        "crash",
+        "fenced",
+        "stop",
+        "not published",
+        "flushed",
+        "failed",
+        "not reloaded",
+    }
+    states = {"failed", "not reloaded", "resumed", "stayed halted"}
     refusals = set(Reject) - FRONT_DOORS
     missing = (answers | links | parts | states | refusals) - set(seen)
     assert not missing

@@ -32,6 +32,7 @@ from exchange.messages import (
     MarketCreated,
 )
 from exchange.persistence.batch import collect
+from exchange.persistence.errors import Fenced
 from exchange.persistence.once import Once
 from tests.actors.clients import OPEN_ORDERS, Clients
 from tests.actors.snapshots import MemoryRedis
@@ -193,6 +194,9 @@ class World:
                 self._once.write(MemoryTransaction(self.store, journaled, self._trouble), batch)
             except LinkLostError as error:
                 raise NotWrittenError(str(error)) from error
+            except Fenced as error:
+                self.seen["fenced"] += 1
+                raise KilledError from error
             finally:
                 self.writing = False
         self._owed = None
@@ -201,6 +205,9 @@ class World:
         """Let others go on while storage works, and now and then let the link be lost."""
         if self.random.random() < 0.1:
             self._delay(self.random.choice((1, 3, 20)))
+        if moment == "before" and self.random.random() < self.troubled / 30:
+            # Another server takes over: this one must write nothing any more.
+            self.store.epoch += 1
         # A writer looks seldom: let it meet trouble then all the more.
         likely = self.troubled if moment == "looking" else self.troubled / 3
         if likely and self.random.random() < likely:
