@@ -1,16 +1,19 @@
 """Budgets of a real server: per token, per address, for cancels and for guesses."""
 
 import asyncio
+import os
 from collections.abc import Iterator
+from contextlib import closing
 from itertools import cycle
 from pathlib import Path
+from typing import NamedTuple, cast
 
 import pytest
 
 from exchange.web.routes import ROUTES
 from exchange.web.routing import Budget
 from tests.access.strangers import ELSEWHERE, Stranger, bearer, name_of, stranger
-from tests.web.rest import V1, Client, Json, Reply, World, running
+from tests.web.rest import V1, Client, Json, Reply, Running, World, fresh_database, running
 from tests.web.sockets import Socket, connected, on_loop
 
 SLOW = 0.001
@@ -30,9 +33,36 @@ GUESS = bearer("exchange_" + "B" * 43)
 SCOPED = [route for route in ROUTES if route.scope is not None]
 
 
+@pytest.fixture(scope="module")
+def shared(
+    server_url: str, template: str, server_redis_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Running]:
+    path = tmp_path_factory.mktemp("rates")
+    with (
+        fresh_database(server_url, template, f"test_rates_{os.getpid()}") as url,
+        running(url, server_redis_url, path, **LIMITS) as exchange,
+    ):
+        yield exchange
+
+
 @pytest.fixture
-def limited(database_url: str, server_redis_url: str, tmp_path: Path) -> Iterator[World]:
-    yield from world_with(database_url, server_redis_url, tmp_path)
+def limited(shared: Running) -> Iterator[World]:
+    """Return a world whose tokens, the admin's too, have asked for nothing but it."""
+    with closing(Client(shared.url, shared.admin_token)) as first:
+        issued = first.post("/admin/accounts/3/tokens", {"scopes": ["admin"]}).ok(201)
+    endpoint = cast("Running", Endpoint(shared.url, issued["token"]))
+    with closing(World(endpoint)) as world:
+        yield world
+
+
+@pytest.fixture
+def fresh(database_url: str, server_redis_url: str, tmp_path: Path) -> Iterator[World]:
+    """Return a world of a server at which nobody has guessed yet."""
+    with (
+        running(database_url, server_redis_url, tmp_path, **LIMITS) as exchange,
+        closing(World(exchange)) as world,
+    ):
+        yield world
 
 
 @pytest.fixture
@@ -43,14 +73,18 @@ def crowded(database_url: str, server_redis_url: str, tmp_path: Path) -> Iterato
         "address_burst": REQUESTS,
         "failed_auth_per_minute": 1000,
     }
-    yield from world_with(database_url, server_redis_url, tmp_path, **rates)
-
-
-def world_with(url: str, redis_url: str, path: Path, **more: Json) -> Iterator[World]:
-    with running(url, redis_url, path, **{**LIMITS, **more}) as exchange:
-        world = World(exchange)
+    with (
+        running(database_url, server_redis_url, tmp_path, **{**LIMITS, **rates}) as exchange,
+        closing(World(exchange)) as world,
+    ):
         yield world
-        world.close()
+
+
+class Endpoint(NamedTuple):
+    """As much of a running exchange as a world needs."""
+
+    url: str
+    admin_token: str
 
 
 def budget_of(reply: Reply) -> tuple[int, int]:
@@ -243,7 +277,7 @@ def guess(asking: Stranger, *, headers: Json = GUESS) -> Reply:
 
 def test_guesses_are_counted_per_address_and_a_neighbors_token_stays_good(limited: World) -> None:
     good = bearer(str(limited.alice.token))
-    with stranger(limited.url) as here, stranger(limited.url, ELSEWHERE) as there:
+    with stranger(limited.url, "127.0.2.1") as here, stranger(limited.url, "127.0.2.2") as there:
         replies = [guess(here) for _ in range(GUESSES)]
         assert [reply.status for reply in replies] == [401] * GUESSES
         assert [budget_of(reply)[1] for reply in replies] == list(range(GUESSES - 1, -1, -1))
@@ -271,27 +305,27 @@ def test_no_call_is_a_way_around_the_count_of_guesses(limited: World) -> None:
 
 
 @on_loop
-async def test_the_websocket_is_no_way_around_the_count_of_guesses(limited: World) -> None:
+async def test_the_websocket_is_no_way_around_the_count_of_guesses(fresh: World) -> None:
     token = GUESS[0][1].removeprefix("Bearer ")  # type: ignore[index]  # It is a list.
-    with stranger(limited.url) as asking:
+    with stranger(fresh.url) as asking:
         guess(asking)
-        async with connected(limited.url) as first, connected(limited.url) as second:
+        async with connected(fresh.url) as first, connected(fresh.url) as second:
             for n in range(GUESSES - 1):
                 socket = (first, second)[n % 2]
                 assert await socket.refused("authenticate", token=token) == "unauthenticated"
             problem = (await first.answer(await first.send("authenticate", token=token)))["error"]
             assert (problem["code"], problem["limit"]) == ("rate_limited", GUESSES)
             assert guess(asking).status == 429
-            answer = await first.ask("authenticate", token=limited.alice.token)
-    assert answer["account_id"] == limited.alice.id
+            answer = await first.ask("authenticate", token=fresh.alice.token)
+    assert answer["account_id"] == fresh.alice.id
 
 
 @on_loop
-async def test_many_guessing_at_once_get_no_more_than_one(limited: World) -> None:
+async def test_many_guessing_at_once_get_no_more_than_one(fresh: World) -> None:
     token = "exchange_" + "C" * 43
 
     async def try_often() -> list[str]:
-        async with connected(limited.url) as socket:
+        async with connected(fresh.url) as socket:
             return [await socket.refused("authenticate", token=token) for _ in range(10)]
 
     codes = [
