@@ -8,21 +8,13 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from decimal import Decimal
 from itertools import pairwise
-from typing import Any
 
 from tests.faults.history import History, Json, Operation, Request, Result
+from tests.faults.published import check_books
+from tests.faults.same import is_same, is_same_fill, is_same_order
 from tests.faults.served import Served
-from tests.faults.stored import Row, Stored
-from tests.faults.watch import REDIS
-
-NUMBERS = ("price", "quantity", "quote_quantity", "filled_quantity", "filled_notional", "fee")
-TEXTS = (
-    *("id", "account_id", "client_order_id", "market", "side", "type", "time_in_force"),
-    *("post_only", "self_trade_prevention", "fee_currency", "status", "reason"),
-    *("created_at", "updated_at", "closed_at"),
-)
-FILL_NUMBERS = ("price", "quantity", "fee")
-FILL_TEXTS = ("trade_id", "fee_currency", "liquidity", "time")
+from tests.faults.stored import Stored
+from tests.faults.timeline import check_no_way_back, check_real_time
 
 MAY_HAVE_HAPPENED = (Result.OK, Result.UNKNOWN)
 
@@ -36,6 +28,9 @@ def verify(history: History, stored: Stored) -> None:
     check_origins(history.requests, stored)
     check_batches(history.requests, stored)
     check_frames(history.frames, stored)
+    check_books(history.frames, stored)
+    check_real_time(history.requests, stored)
+    check_no_way_back(history.requests, history.frames, stored)
 
 
 # --- Answers -------------------------------------------------------------------------------------
@@ -166,8 +161,6 @@ def check_frames(frames: Iterable[tuple[float, Json]], stored: Stored) -> None:
     last: dict[str, int] = {}
     for _, frame in frames:
         kind, _, market = frame["channel"].partition(":")
-        if kind in ("book", REDIS):
-            assert frame["sequence"] <= stored.markets[market]["sequence"], f"gone: {frame}"
         if kind == "book":
             if frame["type"] == "update":
                 assert frame["previous"] == last[market], f"a gap after {last[market]}: {frame}"
@@ -180,9 +173,10 @@ def check_frames(frames: Iterable[tuple[float, Json]], stored: Stored) -> None:
         elif kind == "orders":
             [told] = frame["orders"]
             reported = stored.reports.get((told["account_id"], frame["sequence"]))
-            assert reported == told["id"], f"a report that was shown is gone: {frame}"
-            states = stored.states[told["id"]]
-            assert any(is_same_order(told, state) for state in states), f"never so: {frame}"
+            assert reported is not None, f"a report that was shown is gone: {frame}"
+            order_id, number = reported
+            assert order_id == told["id"], f"another order's report: {frame}"
+            assert is_same_order(told, stored.states[order_id][number]), f"never so: {frame}"
 
 
 # --- From one start to the next ------------------------------------------------------------------
@@ -260,25 +254,3 @@ def check_balances(balances: list[Json], account_id: int, stored: Stored) -> Non
         assert Decimal(balance["total"]) == total, balance
         assert Decimal(balance["locked"]) == locked, balance
         assert Decimal(balance["available"]) == total - locked >= 0, balance
-
-
-# --- Equality ------------------------------------------------------------------------------------
-
-
-def is_same_order(told: Json, state: Row) -> bool:
-    return is_same(told, state, NUMBERS, TEXTS)
-
-
-def is_same_fill(told: Json, kept: Row) -> bool:
-    return is_same(told, kept, FILL_NUMBERS, FILL_TEXTS)
-
-
-def is_same(told: Json, kept: Row, numbers: Iterable[str], texts: Iterable[str]) -> bool:
-    return all(told[name] == kept[name] for name in texts) and all(
-        _number(told[name]) == kept[name] for name in numbers
-    )
-
-
-def _number(text: Any) -> Decimal | None:  # noqa: ANN401  JSON, where a number is to be a string.
-    assert text is None or isinstance(text, str), f"not a decimal string: {text!r}"
-    return None if text is None else Decimal(text)

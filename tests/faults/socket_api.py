@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl
 
 import aiohttp
 import orjson
+from aiohttp import WSCloseCode
 
 from tests.faults.api import PATIENCE_SECONDS, Api, NoAnswerError, NotConnectedError
 from tests.faults.history import Json
@@ -61,9 +62,12 @@ class SocketApi:
                     waiting.set_result(frame)
         self._over = True
         self.close_code = self._socket.close_code
+        # A server that stops says so after its last answer: it has not begun anything else.
+        begun = self.close_code != WSCloseCode.GOING_AWAY
+        reason = f"closed with {self.close_code}"
         for future in self._waiting.values():
             if not future.done():
-                future.set_exception(NoAnswerError(f"closed with {self._socket.close_code}"))
+                future.set_exception(NoAnswerError(reason) if begun else NotConnectedError(reason))
 
 
 @asynccontextmanager

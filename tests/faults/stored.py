@@ -45,8 +45,11 @@ class Stored:
     orders: dict[int, Row] = field(default_factory=dict)
     states: dict[int, list[Row]] = field(default_factory=lambda: defaultdict(list))
     """All that an order ever was: its events, oldest first."""
-    reports: dict[tuple[int, int], int] = field(default_factory=dict)
-    """The order in each event of an account's stream, by account and sequence."""
+    steps: dict[int, list[int | None]] = field(default_factory=lambda: defaultdict(list))
+    """The market's sequence with which an order came into each of its states, if that took one:
+    an order that ends at once without a trade changes no book."""
+    reports: dict[tuple[int, int], tuple[int, int]] = field(default_factory=dict)
+    """By account and sequence of its stream: the order, and which of its states is reported."""
     by_client_order_id: dict[tuple[int, str], list[int]] = field(
         default_factory=lambda: defaultdict(list)
     )
@@ -93,8 +96,10 @@ def _read_orders(connection: psycopg.Connection[DictRow], stored: Stored) -> Non
             stored.by_client_order_id[key].append(row["id"])
     for row in connection.execute("SELECT * FROM order_events ORDER BY account_id, sequence"):
         order = stored.orders[row["order_id"]]
-        stored.states[row["order_id"]].append(_order(order, row, stored.units[order["market"]]))
-        stored.reports[row["account_id"], row["sequence"]] = row["order_id"]
+        states = stored.states[row["order_id"]]
+        stored.reports[row["account_id"], row["sequence"]] = row["order_id"], len(states)
+        states.append(_order(order, row, stored.units[order["market"]]))
+        stored.steps[row["order_id"]].append(row["market_sequence"])
 
 
 def _order(order: Row, row: Row, units: Units) -> Row:
