@@ -24,6 +24,7 @@ from tests.builders import (
     transfer,
     update,
 )
+from tests.seeds import parametrize_seeds
 
 COMMANDS = 200
 ACCOUNTS = range(4, 10)
@@ -34,8 +35,7 @@ MARKETS = (
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "seed" in metafunc.fixturenames:
-        metafunc.parametrize("seed", range(metafunc.config.getoption("--seeds")))
+    parametrize_seeds(metafunc)
 
 
 def test_money_order_and_sequence_hold_whatever_happens(seed: int) -> None:
