@@ -66,6 +66,11 @@ class Metrics:
         self.websockets = Gauge(
             "exchange_websocket_connections", "Open WebSockets.", registry=registry
         )
+        self.fell_behind = Counter(
+            "exchange_websockets_fell_behind",
+            "WebSockets closed because their readers were too slow.",
+            registry=registry,
+        )
         self._in_flight = Gauge(
             "exchange_commands_in_flight", "Commands waiting for answers.", registry=registry
         )

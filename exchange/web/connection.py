@@ -358,6 +358,8 @@ class Connection:
         if self._closing:
             return
         self._closing = True
+        if code == FELL_BEHIND:
+            self._context.metrics.fell_behind.inc()
         if not self._transport.is_closing():
             self._transport.write(closing(code, reason))
             # A reader that does not read never gets there: what is left for it goes with the cut.
@@ -385,11 +387,12 @@ class Connection:
         self.close(NORMAL, "")
         self._transport.close()
 
-    def cut_if_over(self) -> None:
-        """Cut a socket that aiohttp has closed and that is still there at the second look.
+    def look(self) -> None:
+        """Close to a reader that takes nothing; cut a socket that is over at the second look.
 
-        It closes politely, which a client that reads nothing could hold up for ever.
+        aiohttp closes politely, which a client that reads nothing could hold up for ever.
         """
+        self._outgoing.look()
         if self._was_over:
             self._transport.abort()
         self._was_over = self._socket.closed

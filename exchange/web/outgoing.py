@@ -8,6 +8,9 @@ from typing import Protocol
 HIGH_WATER_BYTES = 65_536
 """What a transport may buffer; the rest waits here, where it can be thrown away."""
 
+STALLS = 3
+"""So many looks in a row at which the reader has taken nothing, and it has fallen behind."""
+
 
 class Stream(Protocol):
     """The part of aiohttp's writer that is used."""
@@ -35,6 +38,9 @@ class Outgoing:
         self._frames: deque[bytes] = deque()
         self._size = 0
         self._kept = 0
+        self._written = 0
+        self._taken = 0
+        self._stalls = 0
         self._closed = False
         self._drainer: asyncio.Task[None] | None = None
         self._room = asyncio.Event()
@@ -46,7 +52,7 @@ class Outgoing:
         if self._closed or self._transport.is_closing():
             return
         if not self._frames and self._takes_more():
-            self._transport.write(frame)
+            self._hand_over(frame)
         # What waits is measured without the frame: one large snapshot alone is no reader's fault.
         elif self._size + self._kept >= self._limit:
             self._fell_behind()
@@ -57,6 +63,20 @@ class Outgoing:
                 self._room.clear()
             if self._drainer is None:
                 self._drainer = asyncio.create_task(self._drain())
+
+    def look(self) -> None:
+        """Notice a reader that takes nothing, however little waits; called every few seconds.
+
+        One that is merely slow takes something between two looks.
+        """
+        if self._closed:
+            return
+        left = self._transport.get_write_buffer_size()
+        taken = self._written - left
+        self._stalls = self._stalls + 1 if left and taken <= self._taken else 0
+        self._taken = taken
+        if self._stalls >= STALLS:
+            self._fell_behind()
 
     def keep(self, size: int) -> bool:
         """Count bytes that wait elsewhere for this reader; false where they are too many."""
@@ -85,6 +105,10 @@ class Outgoing:
         if self._drainer is not None:
             self._drainer.cancel()
 
+    def _hand_over(self, frame: bytes) -> None:
+        self._written += len(frame)
+        self._transport.write(frame)
+
     def _takes_more(self) -> bool:
         return self._transport.get_write_buffer_size() <= HIGH_WATER_BYTES
 
@@ -105,6 +129,6 @@ class Outgoing:
         while self._frames:
             frame = self._frames.popleft()
             self._size -= len(frame)
-            self._transport.write(frame)
+            self._hand_over(frame)
             if not self._takes_more():
                 return

@@ -79,7 +79,7 @@ class WebSockets:
 
     def _sweep(self) -> None:
         for connection in tuple(self._connections):
-            connection.cut_if_over()
+            connection.look()
         self._sweeper = asyncio.get_running_loop().call_later(CLOSE_SECONDS, self._sweep)
 
     def _revoke(self, token_id: int) -> None:

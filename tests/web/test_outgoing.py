@@ -5,7 +5,7 @@ import pytest
 
 from exchange.messages import Answer, Command
 from exchange.web.bridge import Bridge, View
-from exchange.web.outgoing import HIGH_WATER_BYTES, Outgoing
+from exchange.web.outgoing import HIGH_WATER_BYTES, STALLS, Outgoing
 from exchange.web.splice import Splice
 from exchange.web.turns import Turn
 from tests.builders import buy
@@ -105,6 +105,36 @@ async def test_more_than_may_wait_falls_behind_once_and_is_forgotten() -> None:
     desk.wire.release()
     await settle()
     assert desk.wire.written == []
+
+
+@on_loop
+async def test_who_takes_nothing_of_what_waits_falls_behind_however_little_it_is() -> None:
+    desk = Desk()
+    desk.outgoing.send(b"abc")
+    desk.wire.size = 2
+    for _ in range(STALLS):
+        desk.outgoing.look()
+    assert desk.behind == 0, "one byte was taken before the first look"
+
+    desk.outgoing.look()
+
+    assert desk.behind == 1
+    desk.outgoing.look()
+    assert desk.behind == 1
+
+
+@on_loop
+async def test_who_takes_little_between_looks_or_has_taken_all_does_not() -> None:
+    desk = Desk()
+    desk.outgoing.send(bytes(100))
+    for left in range(100, 90, -1):
+        desk.wire.size = left
+        desk.outgoing.look()
+    desk.wire.size = 0
+    for _ in range(2 * STALLS):
+        desk.outgoing.look()
+
+    assert desk.behind == 0
 
 
 @on_loop
