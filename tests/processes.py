@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from queue import Empty, Queue
@@ -20,24 +20,26 @@ import psutil
 from exchange.persistence.embedded import EmbeddedServers
 from tests import planted
 
-PROGRAM = "tests.planted_server" if planted.VARIABLE in os.environ else "exchange"
-COMMAND = (sys.executable, "-m", PROGRAM)
 ROOT = Path(__file__).parents[1]
 START_SECONDS = 60
 STOP_SECONDS = 60
 
 
+def program() -> tuple[str, ...]:
+    """Return what starts `exchange`, with a bug in it if the tests are run with one."""
+    module = "tests.planted_server" if planted.VARIABLE in os.environ else "exchange"
+    return (sys.executable, "-m", module)
+
+
 class Process:
     """A running `exchange serve` or `exchange demo`."""
-
-    program: Sequence[str] = COMMAND
 
     def __init__(self, data_dir: Path, command: str, *options: str, **env: str) -> None:
         self.data_dir = data_dir
         self._log = data_dir.with_name(f"{data_dir.name}.stderr")
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                [*self.program, command, "--port", "0", "--data-dir", str(data_dir), *options],
+                [*self._program(), command, "--port", "0", "--data-dir", str(data_dir), *options],
                 cwd=data_dir.parent,
                 env=clean_environment() | env,
                 stdout=subprocess.PIPE,
@@ -50,6 +52,9 @@ class Process:
         self._queue: Queue[str | None] = Queue()
         Thread(target=self._read, daemon=True).start()
         self.url = ""
+
+    def _program(self) -> tuple[str, ...]:
+        return program()
 
     def _read(self) -> None:
         assert self._process.stdout is not None
@@ -103,10 +108,11 @@ class Process:
 class HookedProcess(Process):
     """The same with hooks, chosen by the variables HOOKS and HOOKS_DIR: `tests/faults/hooks.py`."""
 
-    program = (sys.executable, "-m", "tests.faults.hooked_server")
-
     def __init__(self, data_dir: Path, command: str, *options: str, **env: str) -> None:
         super().__init__(data_dir, command, *options, **{"PYTHONPATH": str(ROOT)} | env)
+
+    def _program(self) -> tuple[str, ...]:
+        return (sys.executable, "-m", "tests.faults.hooked_server")
 
 
 @contextmanager
@@ -145,7 +151,7 @@ def servers_of(data_dir: Path) -> list[int]:
 def call(cwd: Path, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
     """Run a command that ends by itself."""
     return subprocess.run(
-        [*COMMAND, *arguments],
+        [*program(), *arguments],
         cwd=cwd,
         env=clean_environment() | env,
         capture_output=True,
