@@ -93,6 +93,14 @@ def test_what_is_locked_is_not_spent_twice() -> None:
     )
 
 
+def test_all_that_is_available_can_be_spent() -> None:
+    line = Line(funds={(ALICE, "USDT"): 5000})
+
+    line.place(buy(5, at=100))
+
+    assert line.available(ALICE, "USDT") == 0
+
+
 def test_a_market_buy_locks_no_more_than_there_is_but_needs_its_cost() -> None:
     line = Line(funds={(ALICE, "USDT"): 350, (BOB, "BTC"): 100})
 
@@ -285,3 +293,26 @@ def test_an_order_can_be_amended_upwards_while_it_is_still_on_its_way() -> None:
 
     assert (line.order(1).price, line.order(1).quantity) == (120, 7)
     assert line.locked(ALICE, "USDT") == line.order(1).hold
+
+
+def test_an_amendment_finds_its_funds_whatever_fills_the_order_on_its_way() -> None:
+    line = Line()
+    line.place(sell(8, at=90))
+    line.admit(buy(10, at=100))
+    # By what is known so far 10 more lots at 50 need less than the order holds.
+    line.admit(amend(2, price=50, quantity=20))
+    line.drain()
+
+    assert (line.order(2).price, line.order(2).remaining) == (50, 12)
+    assert line.locked(ALICE, "USDT") == line.order(2).hold
+
+
+def test_an_amendment_after_a_committed_one_needs_only_what_is_more() -> None:
+    line = Line(funds={(ALICE, "USDT"): 6000})
+    line.place(buy(4, at=100))
+    line.outcome(amend(1, quantity=5))
+
+    outcome = line.outcome(amend(1, quantity=6))
+
+    assert outcome.rejection is None
+    assert line.locked(ALICE, "USDT") == 6000

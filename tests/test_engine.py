@@ -149,6 +149,16 @@ def test_a_market_order_stops_at_the_band() -> None:
     assert (state.filled, state.reason) == (5, Reason.NO_LIQUIDITY)
 
 
+def test_a_market_sell_stops_at_the_band() -> None:
+    line = line_with(buy(1, at=100), buy(5, at=90), buy(5, at=89))
+    line.place(sell(1, at=100))
+    line.send(update(price_band=10_000_000))
+
+    state = line.place(sell(8))
+
+    assert (state.filled, state.reason) == (5, Reason.NO_LIQUIDITY)
+
+
 @pytest.mark.parametrize(("price", "fits"), [(89, False), (90, True), (110, True), (111, False)])
 def test_a_limit_price_must_lie_within_the_band(price: int, *, fits: bool) -> None:
     line = line_with(sell(1, at=100), buy(1, at=100))
@@ -413,3 +423,13 @@ def test_the_rest_of_a_partly_filled_order_names_both() -> None:
     order = line.order(1)
     assert (order.status, order.filled, order.filled_notional) == (PARTIAL, 4, 4000)
     assert (order.hold, order.remaining, order.is_open) == (6000, 6, True)
+
+
+def test_both_orders_of_a_trade_say_what_fees_they_have_paid() -> None:
+    line = Line(market_with(maker_fee=1_000_000, taker_fee=2_000_000))
+    line.place(buy(50, at=100))
+    for _ in range(2):
+        line.place(sell(10, at=100))
+
+    # One percent of 100 base atoms, twice; two percent of 10,000 quote atoms.
+    assert [line.order(number).fee for number in (1, 2, 3)] == [2, 200, 200]

@@ -2,12 +2,13 @@
 
 from collections import defaultdict
 
+import psycopg
 import pytest
 
 from exchange.messages import Outcome, Trade
 from exchange.persistence.recovery import client_order_ids, recover, recover_market
 from exchange.persistence.writer import BatchWriter
-from tests.builders import ALICE, BOB, buy, sell
+from tests.builders import ALICE, BOB, buy, cancel, sell
 from tests.persistence.line import RandomTrader, trading_line
 
 HOUSE = ["outside world", "fees", "admin"]
@@ -73,3 +74,30 @@ def test_ids_of_closed_orders_are_streamed_in_chunks(
     assert {key for chunk in chunks for key in chunk} == {
         (ALICE, f"closed-{number}") for number in range(5)
     }
+
+
+def test_an_id_that_may_be_used_again_is_not_streamed(
+    database_url: str, writer: BatchWriter
+) -> None:
+    line = trading_line(writer.write)
+    line.send(cancel(line.place(buy(1, at=100, client_order_id="mine")).id))
+    line.commit()
+    with psycopg.connect(database_url) as connection:
+        connection.execute("UPDATE orders SET client_order_id_for_ever = false")
+
+    assert list(client_order_ids(database_url)) == []
+
+
+def test_what_starts_goes_on_numbering(database_url: str, writer: BatchWriter) -> None:
+    line = trading_line(writer.write)
+    line.place(buy(1, at=100))
+    line.commit()
+
+    recovered = recover(database_url)
+
+    admission = recovered.admission(max_open_orders=1, recent_client_order_ids=1)
+    assert admission.next_account_id == line.admission.next_account_id
+    assert admission.next_order_id == line.admission.next_order_id
+    journal = recovered.journal()
+    assert journal.order_sequences == line.journal.order_sequences
+    assert journal.totals == line.journal.totals

@@ -8,6 +8,7 @@ import psycopg
 import pytest
 
 from exchange.messages import FreezeAccount, Journaled, MarketFailed
+from exchange.orders import TimeInForce
 from exchange.persistence import writer as writer_module
 from exchange.persistence.errors import AlreadyServed, Fenced, StorageUnavailable
 from exchange.persistence.recovery import recover
@@ -90,6 +91,24 @@ def test_every_row_of_a_trade_is_there(database_url: str, writer: BatchWriter) -
     assert rows(database_url, "SELECT sequence, trade_id, last_price FROM markets ORDER BY 1")[
         1
     ] == (2, 1, 100)
+
+
+def test_only_what_changed_the_book_carries_a_number_of_its_market(
+    database_url: str, writer: BatchWriter
+) -> None:
+    line = trading_line(writer.write)
+    trade_once(line)
+    line.place(buy(1, at=90, tif=TimeInForce.IOC))
+    line.commit()
+
+    assert rows(
+        database_url, "SELECT order_id, market_sequence FROM order_events ORDER BY 1, 2"
+    ) == [
+        (1, 1),
+        (1, 2),
+        (2, 2),
+        (3, None),
+    ]
 
 
 def test_balances_are_what_the_last_posting_says(database_url: str, writer: BatchWriter) -> None:
