@@ -59,8 +59,7 @@ class Application:
         entry: Route | Page | None = None
         response: web.StreamResponse
         try:
-            if self.stopping:
-                raise Problem("exchange_busy", "The exchange stops.", retry_after=RETRY_SECONDS)
+            self._refuse_when_stopping()
             target, query = _target(request)
             try:
                 methods, variables = self._paths.find(target)
