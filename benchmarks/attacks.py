@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.servers import exchange
-from tests.attacks.frames import PING, Socket, frame
+from tests.attacks.frames import PATH, PING, UPGRADE, frame
 from tests.attacks.wire import Wire, request
 
 ELSEWHERE = "127.0.0.2"
@@ -58,10 +58,10 @@ def send_flood(url: str, name: str, _token: str, seconds: float) -> None:
     """Send frames as fast as they are taken, until cut, and begin again."""
     until = monotonic() + seconds
     while monotonic() < until:
-        with Socket(url, source=ELSEWHERE) as socket:
-            socket.socket.settimeout(1)
-            socket.send(FLOODS[name])
-            socket.is_closed()
+        with Wire(url, ELSEWHERE) as wire:
+            wire.socket.settimeout(1)
+            wire.send(request("GET", PATH, *UPGRADE), FLOODS[name])
+            wire.is_closed()
 
 
 def authorized(data: bytes, token: str) -> bytes:

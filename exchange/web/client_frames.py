@@ -2,7 +2,7 @@
 
 from typing import Annotated, NamedTuple
 
-from pydantic import Field
+from pydantic import FailFast, Field
 
 from exchange.web.codec import Json
 from exchange.web.errors import Problem
@@ -14,17 +14,21 @@ LARGEST_NUMBER = 2**63
 """Of an id: JSON writers stop at 64 bits."""
 
 
+MAX_CHANNELS = 1000
+"""Of one frame; how many may be subscribed to is in the settings."""
+
+
 class SubscribeForm(Form):
     """Which channels; `from` is where the replay of `orders` begins."""
 
-    channels: Annotated[list[str], Field(min_length=1)]
+    channels: Annotated[list[str], Field(min_length=1, max_length=MAX_CHANNELS), FailFast()]
     start: Annotated[int | None, Field(alias="from", ge=0, lt=MAX_ID)] = None
 
 
 class UnsubscribeForm(Form):
     """Which channels to leave."""
 
-    channels: list[str]
+    channels: Annotated[list[str], Field(max_length=MAX_CHANNELS), FailFast()]
 
 
 class AuthenticateForm(Form):

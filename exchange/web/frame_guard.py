@@ -4,6 +4,7 @@ A ping is six bytes, and what a socket brings at once can hold ten thousand of t
 answer them all would keep everybody else waiting for a second.
 """
 
+from math import inf
 from typing import NamedTuple
 
 PROTOCOL_ERROR, POLICY_VIOLATION = 1002, 1008
@@ -29,13 +30,13 @@ class Allowed:
     def __init__(self, per_second: float, at_once: float) -> None:
         """Begin with all that may be saved up."""
         self._per_second = per_second
-        self._at_once = at_once
+        self.at_once = at_once
         self._left = at_once
         self._seen = 0.0
 
     def take(self, count: int, now: float) -> bool:
         """Take so many; false where they are too many."""
-        self._left = min(self._at_once, self._left + (now - self._seen) * self._per_second) - count
+        self._left = min(self.at_once, self._left + (now - self._seen) * self._per_second) - count
         self._seen = now
         return self._left >= 0
 
@@ -47,6 +48,7 @@ class FrameGuard:
         """Allow so many frames per second, and twice as many at once; `None`: any number."""
         self.breach: Breach | None = None
         self._frames = frames_per_second and Allowed(frames_per_second, 2 * frames_per_second)
+        self._most = inf if frames_per_second is None else 2 * frames_per_second
         self._controls = Allowed(CONTROLS_PER_SECOND, 10 * CONTROLS_PER_SECOND)
         self._head = b""
         """The beginning of a header whose rest has not come."""
@@ -72,7 +74,8 @@ class FrameGuard:
         data = self._head + data
         at, end = self._rest, len(data)
         self._head = b""
-        while at < end:
+        # Beyond the limits it does not matter by how much.
+        while at < end and controls <= self._controls.at_once and frames <= self._most:
             size = _frame_size(data, at)
             if size is None:
                 self._head, at = data[at:], end

@@ -13,8 +13,15 @@ LIMITS = ("ge", "gt", "le", "lt", "max_length", "min_length", "pattern", "expect
 """Where pydantic keeps the limit that was broken."""
 
 
+MAX_FIELDS = 64
+"""Of an object, well above what any form has: complaints of thousands take long."""
+
+
 def validate(model: type[M], given: object) -> M:
     """Return what was given as a `model`, or raise the problem of the first field at fault."""
+    if isinstance(given, dict) and len(given) > MAX_FIELDS:
+        says = "There are more fields than any object has."
+        raise Problem("validation_error", says, limit=MAX_FIELDS, value=len(given))
     try:
         return model.model_validate(given)
     except ValidationError as error:

@@ -55,6 +55,11 @@ def test_more_frames_than_allowed_are_a_breach_for_good(
     assert guard.breach.code == code
 
 
+def test_a_flood_is_not_counted_to_its_end() -> None:
+    assert FrameGuard(PER_SECOND)._count(frame(b"", PING) * 100_000)[:2] == (101, 101)
+    assert FrameGuard(PER_SECOND)._count(frame() * 100_000)[0] == 2 * PER_SECOND + 1
+
+
 def test_what_is_allowed_comes_back_with_time() -> None:
     guard = FrameGuard(PER_SECOND)
 
