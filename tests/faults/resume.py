@@ -46,4 +46,6 @@ def report(exchange: Exchange, what: str, seconds: Sequence[float]) -> None:
         f"{len(seconds)} times {what}: {counts}; traded again after {median(seconds):.2f} s in the "
         f"middle, {max(seconds):.2f} s at most"
     )
+    broken = [str(request) for request in requests if request.status == 500]
+    assert not broken, f"a fault that the exchange knows is no bug of its own: {broken}"
     assert counts[Result.OK] > counts[Result.REFUSED], "most requests are carried out"

@@ -19,10 +19,10 @@ from tests.faults.reads import check_reads, reads_are_back, until_ready
 from tests.faults.resume import check_nothing_done, report, resumed
 from tests.faults.rounds import answered, read, trading, until, verify_all
 
-KILLS = 3
+KILLS = 2
 ROUNDS_BETWEEN_LOOKS = 5
 
-STANDSTILL_SECONDS = 6
+STANDSTILL_SECONDS = 5
 LONG_STANDSTILL_SECONDS = 30
 """What --rounds asks for."""
 AFTER_STANDSTILL_SECONDS = 5

@@ -18,7 +18,7 @@ from tests.faults.resume import report, resumed
 from tests.faults.rounds import answered, read, trading, until, verify_all
 from tests.faults.servers import servers_in
 
-ENDS = 5
+ENDS = 4
 
 END_HOLDER = """
     SELECT pg_terminate_backend(pid, 5000) FROM pg_locks
