@@ -50,6 +50,9 @@ BEHIND_SECONDS = 9.0
 CLOSE_SECONDS = 2.0
 """For the client to take what was written and to say goodbye; then the socket is cut."""
 
+LOOK_SECONDS = 1.0
+"""Between two looks at a connection: `Connection.look`."""
+
 REPLAY_PAGE = 500
 """Order events read from storage at a time."""
 
@@ -106,7 +109,7 @@ class Connection:
         self._in_flight: set[asyncio.Task[None]] = set()
         self._last_turn: asyncio.Future[None] | None = None
         self._closing = False
-        self._was_over = False
+        self._looks_over = 0
 
     @property
     def token_id(self) -> int | None:
@@ -388,14 +391,15 @@ class Connection:
         self._transport.close()
 
     def look(self) -> None:
-        """Close to a reader that takes nothing; cut a socket that is over at the second look.
+        """Close to a reader that takes nothing; cut a socket that is over at a later look.
 
         aiohttp closes politely, which a client that reads nothing could hold up for ever.
         """
         self._outgoing.look()
-        if self._was_over:
+        if self._socket.closed:
+            self._looks_over += 1
+        if self._looks_over > CLOSE_SECONDS / LOOK_SECONDS:
             self._transport.abort()
-        self._was_over = self._socket.closed
 
     async def _cancel_orders(self, principal: Principal) -> None:
         """Cancel all open orders of the account, those that are on their way included."""

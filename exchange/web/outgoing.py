@@ -3,12 +3,16 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
+from fcntl import ioctl
+from sys import byteorder
+from termios import TIOCOUTQ
 from typing import Protocol
 
 HIGH_WATER_BYTES = 65_536
 """What a transport may buffer; the rest waits here, where it can be thrown away."""
 
-STALLS = 3
+STALLS = 5
 """So many looks in a row at which the reader has taken nothing, and it has fallen behind."""
 
 
@@ -65,18 +69,27 @@ class Outgoing:
                 self._drainer = asyncio.create_task(self._drain())
 
     def look(self) -> None:
-        """Notice a reader that takes nothing, however little waits; called every few seconds.
+        """Notice a reader that takes nothing, before much waits; called every second.
 
-        One that is merely slow takes something between two looks.
+        One that is merely slow takes something between two looks. What the kernel holds counts,
+        too: on channels where little happens it would hide such a reader for long.
         """
-        if self._closed:
+        if self._closed or self._transport.is_closing():
             return
-        left = self._transport.get_write_buffer_size()
+        left = self._transport.get_write_buffer_size() + self._in_kernel()
         taken = self._written - left
         self._stalls = self._stalls + 1 if left and taken <= self._taken else 0
         self._taken = taken
-        if self._stalls >= STALLS:
+        if self._stalls >= STALLS and left > HIGH_WATER_BYTES:
             self._fell_behind()
+
+    def _in_kernel(self) -> int:
+        """Return how many bytes the other side has not yet acknowledged."""
+        size = bytearray(4)
+        # Not every system tells.
+        with suppress(OSError):
+            ioctl(self._transport.get_extra_info("socket").fileno(), TIOCOUTQ, size)
+        return int.from_bytes(size, byteorder)
 
     def keep(self, size: int) -> bool:
         """Count bytes that wait elsewhere for this reader; false where they are too many."""

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from exchange.web import connections
 from exchange.web.app import explain
-from exchange.web.connection import CLOSE_SECONDS, Connection, Shared
+from exchange.web.connection import LOOK_SECONDS, Connection, Shared
 from exchange.web.connections import SERVER_NAME
 from exchange.web.errors import Problem
 from exchange.web.feed import Feed
@@ -37,7 +37,7 @@ class WebSockets:
         context.bridge.listeners.append(feed.take)
         context.token_index.revoked.append(self._revoke)
         context.metrics.websockets.set_function(lambda: len(self._connections))
-        self._sweeper = asyncio.get_running_loop().call_later(CLOSE_SECONDS, self._sweep)
+        self._sweeper = asyncio.get_running_loop().call_later(LOOK_SECONDS, self._sweep)
 
     async def handle(self, request: web.BaseRequest) -> web.WebSocketResponse:
         """Serve one connection until it ends."""
@@ -80,7 +80,7 @@ class WebSockets:
     def _sweep(self) -> None:
         for connection in tuple(self._connections):
             connection.look()
-        self._sweeper = asyncio.get_running_loop().call_later(CLOSE_SECONDS, self._sweep)
+        self._sweeper = asyncio.get_running_loop().call_later(LOOK_SECONDS, self._sweep)
 
     def _revoke(self, token_id: int) -> None:
         for connection in tuple(self._connections):
