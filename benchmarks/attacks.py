@@ -11,6 +11,7 @@ import multiprocessing
 import statistics
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic, perf_counter, sleep
 
@@ -61,7 +62,9 @@ def send_flood(url: str, name: str, _token: str, seconds: float) -> None:
         with Wire(url, ELSEWHERE) as wire:
             wire.socket.settimeout(1)
             wire.send(request("GET", PATH, *UPGRADE), FLOODS[name])
-            wire.is_closed()
+            with suppress(OSError):
+                while wire.socket.recv(65_536):
+                    pass
 
 
 def authorized(data: bytes, token: str) -> bytes:
@@ -114,6 +117,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=3)
+    parser.add_argument("--only", default="", help="attacks whose names hold this")
     args = parser.parse_args()
     table = Table("attack", "answered p50 ms", "answered max ms", "calm p99", "p99", "ratio")
     with (
@@ -122,6 +126,8 @@ def main() -> None:
     ):
         attacks = [(name, send_refused) for name in REFUSED] + [(n, send_flood) for n in FLOODS]
         for name, attack in attacks:
+            if args.only not in name:
+                continue
             p50 = worst = ""
             if name in REFUSED:
                 times = answered_ms(url, authorized(REFUSED[name], token), 50)
