@@ -32,12 +32,13 @@ class Measured(NamedTuple):
 class _Connection(asyncio.Protocol):
     """Sends its requests one after the other; only what HTTP/1.1 with Content-Length needs."""
 
-    def __init__(self, requests: Iterator[bytes], done: asyncio.Future[None]) -> None:
+    def __init__(self, requests: Iterator[bytes], done: asyncio.Future[None], pause: float) -> None:
         self.latencies: list[float] = []
         self.statuses: dict[int, int] = {}
         self.stopping = False
         self._requests = requests
         self._done = done
+        self._pause = pause
         self._buffer = b""
         self._sent = 0.0
 
@@ -62,7 +63,10 @@ class _Connection(asyncio.Protocol):
         self.latencies.append(perf_counter() - self._sent)
         status = int(head[9:12])
         self.statuses[status] = self.statuses.get(status, 0) + 1
-        self._send()
+        if self._pause:
+            asyncio.get_running_loop().call_later(self._pause, self._send)
+        else:
+            self._send()
 
     def connection_lost(self, error: Exception | None) -> None:
         if not self._done.done():
@@ -89,15 +93,24 @@ def post(path: str, body: bytes, token: str = "") -> bytes:
 
 
 async def measure(
-    host: str, port: int, requests: Sequence[Iterator[bytes]], seconds: float
+    host: str,
+    port: int,
+    requests: Sequence[Iterator[bytes]],
+    seconds: float,
+    pause: float = 0.0,
 ) -> Measured:
-    """Send from one connection per iterator until the time is over or all are sent."""
+    """Send from one connection per iterator until the time is over or all are sent.
+
+    With a pause after each answer, what is measured is latency at a moderate rate.
+    """
     loop = asyncio.get_running_loop()
     connections, futures = [], []
     for source in requests:
         done: asyncio.Future[None] = loop.create_future()
         _, protocol = await loop.create_connection(
-            lambda source=source, done=done: _Connection(source, done),  # type: ignore[misc]
+            lambda source=source, done=done: _Connection(  # type: ignore[misc]
+                source, done, pause
+            ),
             host,
             port,
         )
