@@ -88,10 +88,9 @@ COUNTER_EXAMPLES = {
             OR (closed_at IS NOT NULL AND status <> 'filled' AND reason IS NULL)
     """,
     "an order is what its last event says": """
-        SELECT * FROM orders LEFT JOIN LATERAL (
-            SELECT * FROM order_events WHERE order_id = orders.id
-            ORDER BY sequence DESC LIMIT 1
-        ) AS last ON true
+        SELECT * FROM orders LEFT JOIN (
+            SELECT DISTINCT ON (order_id) * FROM order_events ORDER BY order_id, sequence DESC
+        ) AS last ON order_id = orders.id
         WHERE (
             orders.price, orders.quantity, orders.filled, orders.filled_notional, orders.fee,
             orders.hold, orders.status, orders.reason, orders.priority, orders.updated_at,
