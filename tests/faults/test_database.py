@@ -219,9 +219,14 @@ def crowd(exchange: Exchange, strangers: ExitStack) -> list[psycopg.Connection[D
 def drive_out(
     exchange: Exchange, strangers: ExitStack, stranger: psycopg.Connection[DictRow]
 ) -> None:
-    """Take the exchange's connections away until all are strangers'."""
-    while stranger.execute(
-        "SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity"
-        " WHERE application_name LIKE 'exchange %'"
-    ).fetchall():
+    """Give strangers the exchange's connections while it stands still and cannot be faster."""
+    server = psutil.Process(exchange.process._process.pid)
+    server.suspend()
+    try:
+        stranger.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+            " WHERE application_name LIKE 'exchange %'"
+        )
         crowd(exchange, strangers)
+    finally:
+        server.resume()

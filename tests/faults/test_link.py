@@ -18,7 +18,7 @@ from tests.faults.reads import check_reads, reads_are_back
 from tests.faults.resume import report, resumed
 from tests.faults.rounds import answered, read, trading, until, verify_all
 
-CUTS = 15
+CUTS = 10
 CUTS_BETWEEN_LOOKS = 30
 MANNERS = (Manner.RESET, Manner.CLOSED, Manner.RESET, Manner.CLOSED, Manner.SILENT)
 """As often as they are worth their time: to notice silence takes the longest."""
