@@ -65,6 +65,7 @@ class BookPublisher(pykka.ThreadingActor):
         self._trades_kept = trades_kept
         self._dirty = set(self._books)
         self._waiting = False
+        self._away = False
 
     def on_start(self) -> None:
         """Replace what an earlier run left in Redis."""
@@ -94,20 +95,28 @@ class BookPublisher(pykka.ThreadingActor):
             self._dirty.add(fact.market)
 
     def _offer(self) -> None:
+        # A Redis that refuses is asked with nothing: to be refused a large write is expensive, and
+        # that time would be missing for trading.
+        offered = set() if self._away else self._dirty
         snapshots = [
             Snapshot(self._books[symbol], list(reversed(self._trades[symbol])))
-            for symbol in self._dirty
+            for symbol in offered
         ]
         intact = False
+        pause = PUBLISH_EVERY_SECONDS
         try:
-            intact = self._publish(snapshots)
+            intact = self._publish(snapshots) and not self._away
         except NotPublishedError:
-            self._available(False)
+            self._away = True
+            pause = RETRY_AFTER_SECONDS
         else:
-            self._available(True)
+            # One that keeps losing what it is given is too small: it gets it less often.
+            if not intact and not self._away:
+                pause = RETRY_AFTER_SECONDS
+            self._away = False
+        self._available(not self._away)
         # Redis may come back empty, or has lost something: every market is offered again then.
         self._dirty = set() if intact else set(self._books)
-        pause = PUBLISH_EVERY_SECONDS if intact else RETRY_AFTER_SECONDS
         self._waiting = True
         self._wake_later(pause, lambda: self.actor_ref.tell(Wake()))
 

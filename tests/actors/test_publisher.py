@@ -131,9 +131,12 @@ def test_what_redis_did_not_take_is_offered_again_with_every_market() -> None:
     assert publisher.wake() == RETRY_AFTER_SECONDS
     publisher.away = False
     assert publisher.wake() == RETRY_AFTER_SECONDS
+    assert publisher.wake() == PUBLISH_EVERY_SECONDS
 
-    assert publisher.available == [False, False, True]
-    assert publisher.published == [[("BTC_USDT", 2, []), ("ETH_USDT", 0, [])]]
+    assert publisher.available == [False, False, True, True]
+    assert publisher.published == [[], [("BTC_USDT", 2, []), ("ETH_USDT", 0, [])]], (
+        "first it is asked whether it takes anything at all"
+    )
 
 
 def test_a_new_market_is_published_with_its_first_changes() -> None:
