@@ -5,6 +5,7 @@ Files in HOOKS_DIR hold a hook's thread for as long as they are there; marked cl
 """
 
 import os
+import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -63,6 +64,18 @@ def persistence_bug() -> None:
     BatchWriter.write = failing  # type: ignore[method-assign]
 
 
+def killed_after_commit() -> None:
+    """Die as by `kill -9` between the commit of a marked order and anybody's hearing of it."""
+    write = BatchWriter.write
+
+    def dying(self: BatchWriter, journaled: Sequence[Journaled]) -> None:
+        write(self, journaled)
+        if any(_is_marked(name, "killed_after_commit") for name in _client_order_ids(journaled)):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    BatchWriter.write = dying  # type: ignore[method-assign]
+
+
 def blocked_write() -> None:
     """Hold the persistence thread before it writes."""
     write = BatchWriter.write
@@ -101,6 +114,7 @@ HOOKS: Mapping[str, Callable[[], None]] = {
         market_bug,
         accounts_bug,
         persistence_bug,
+        killed_after_commit,
         blocked_write,
         blocked_publisher,
         silent_redis,
