@@ -184,8 +184,8 @@ def check_frames(frames: Iterable[tuple[float, Json]], stored: Stored) -> None:
 
 def verify_progress(before: Stored, now: Stored) -> None:
     """Numbers go on where they stopped; what was committed stays."""
-    assert now.journal["position"] >= before.journal["position"]
-    assert now.journal["epoch"] >= before.journal["epoch"]
+    for name in ("position", "epoch"):
+        assert now.journal[name] >= before.journal[name], f"the journal's {name} went back"
     for symbol, market in before.markets.items():
         for name in ("sequence", "trade_id", "aggregate_id", "engine_time"):
             assert now.markets[symbol][name] >= market[name], f"{symbol}: {name} went back"
@@ -212,7 +212,8 @@ def verify_served(served: Served, stored: Stored) -> None:
     for order in served.orders:
         check_order_shown(order, stored)
     shown_open = {order["id"] for order in served.orders if order["closed_at"] is None}
-    assert shown_open == {order["id"] for order in stored.open_orders()}
+    hidden = {order["id"] for order in stored.open_orders()} ^ shown_open
+    assert not hidden, f"not the open orders: {hidden}"
     for fill in served.fills:
         kept = stored.fills[fill["order_id"], f"{fill['market']}:{fill['trade_id']}"]
         assert is_same_fill(fill, kept), f"{fill} {kept}"

@@ -132,12 +132,13 @@ def verify_all(exchange: Exchange, before: Stored, first: int = 0) -> Stored:
     now = read(exchange)
     checker.verify(exchange.history, now)
     checker.verify_progress(before, now)
-    shown = asyncio.run(_ask(exchange, now, first))
+    shown = asyncio.run(ask(exchange, now, first))
     checker.verify_served(shown, now)
     return now
 
 
-async def _ask(exchange: Exchange, now: Stored, first: int) -> served.Served:
+async def ask(exchange: Exchange, now: Stored, first: int = 0) -> served.Served:
+    """Return what the API shows; of closed orders, what requests from `first` on told of."""
     new = exchange.history.requests[first:]
     told = [request.answer["id"] for request in new if "id" in request.answer]
     async with AsyncExitStack() as stack:
