@@ -11,7 +11,7 @@ from itertools import pairwise
 
 from tests.faults.history import History, Json, Operation, Request, Result
 from tests.faults.published import check_books
-from tests.faults.same import is_same, is_same_fill, is_same_order
+from tests.faults.same import is_as_asked, is_same, is_same_fill, is_same_order
 from tests.faults.served import Served
 from tests.faults.stored import Stored
 from tests.faults.timeline import check_no_way_back, check_real_time
@@ -26,6 +26,7 @@ def verify(history: History, stored: Stored) -> None:
     check_cancels(history.requests, stored)
     check_transfers(history.requests, stored)
     check_origins(history.requests, stored)
+    check_amendments(history.requests, stored)
     check_batches(history.requests, stored)
     check_frames(history.frames, stored)
     check_books(history.frames, stored)
@@ -64,8 +65,9 @@ def check_orders_told(requests: Iterable[Request], stored: Stored) -> None:
 def check_placed(request: Request, stored: Stored) -> None:
     """An order is what was asked for, and the only one under its client order id."""
     told, body = request.answer, request.body
-    for name in ("client_order_id", "market", "side", "type"):
-        assert told[name] == body[name], f"not what was asked for: {request}"
+    # As it was placed: an answer to a repetition may show it amended.
+    placed = stored.states[told["id"]][0]
+    assert is_as_asked(body, placed), f"not what was asked for: {request}\n stored {placed}"
     found = stored.by_client_order_id[request.account_id, request.key]
     assert found == [told["id"]], f"not exactly one order: {request} {found}"
 
@@ -144,6 +146,18 @@ def check_origins(requests: Iterable[Request], stored: Stored) -> None:
         assert key in wished, f"a transfer of nobody's: {transfer}"
 
 
+def check_amendments(requests: Iterable[Request], stored: Stored) -> None:
+    """Price and quantity of an order changed only where somebody asked for it."""
+    wished = {
+        request.order_id
+        for request in requests
+        if request.operation is Operation.AMEND and request.result in MAY_HAVE_HAPPENED
+    }
+    for order_id, states in stored.states.items():
+        asked = {(state["price"], state["quantity"]) for state in states}
+        assert len(asked) == 1 or order_id in wished, f"amended by nobody: {states[-1]}"
+
+
 def check_batches(requests: Iterable[Request], stored: Stored) -> None:
     """A batch without an answer is there as a whole or not at all: the load sends none that could
     be refused in part."""
@@ -166,6 +180,7 @@ def check_frames(frames: Iterable[tuple[float, Json]], stored: Stored) -> None:
                 assert frame["previous"] == last[market], f"a gap after {last[market]}: {frame}"
             last[market] = frame["sequence"]
         elif kind == "trades":
+            check_next(frame, last)
             for told in frame["trades"]:
                 kept = stored.trades.get((market, told["id"]))
                 assert kept is not None, f"a trade that was shown is gone: {told}"
@@ -177,6 +192,18 @@ def check_frames(frames: Iterable[tuple[float, Json]], stored: Stored) -> None:
             order_id, number = reported
             assert order_id == told["id"], f"another order's report: {frame}"
             assert is_same_order(told, stored.states[order_id][number]), f"never so: {frame}"
+
+
+def check_next(frame: Json, last: dict[str, int]) -> None:
+    """A stream of trades leaves none out; each subscription begins with the last ones."""
+    channel, ids = frame["channel"], [told["id"] for told in frame["trades"]]
+    if "type" in frame:
+        if frame["type"] == "snapshot":
+            last[channel] = max(ids, default=0)
+        return
+    first = last.get(channel, ids[0] - 1) + 1
+    assert ids == list(range(first, first + len(ids))), f"not the next trades, {first}: {frame}"
+    last[channel] = ids[-1]
 
 
 # --- From one start to the next ------------------------------------------------------------------

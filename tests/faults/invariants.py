@@ -81,6 +81,17 @@ COUNTER_EXAMPLES = {
             OR taker.market IS DISTINCT FROM trades.market
             OR maker.side = taker.side
     """,
+    "a trade is at its maker's price": """
+        SELECT * FROM trades JOIN order_events AS maker
+            ON maker.order_id = maker_order_id AND market_sequence = trades.sequence
+        WHERE maker.price IS DISTINCT FROM trades.price
+    """,
+    "a trade is within its taker's limit": """
+        SELECT * FROM trades JOIN order_events AS taker
+            ON taker.order_id = taker_order_id AND market_sequence = trades.sequence
+        WHERE CASE taker_side WHEN 'buy' THEN trades.price > taker.price
+            ELSE trades.price < taker.price END
+    """,
     "an order that is filled or not says so": """
         SELECT * FROM orders WHERE
             (status = 'open' AND filled <> 0) OR (status = 'partially_filled' AND filled = 0)

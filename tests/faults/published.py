@@ -19,17 +19,27 @@ class Book:
     def __init__(self) -> None:
         self._rests: dict[int, tuple[str, Decimal, Decimal]] = {}
         self.levels: defaultdict[tuple[str, Decimal], Decimal] = defaultdict(Decimal)
+        self._before: dict[tuple[str, Decimal], Decimal] = {}
 
     def take(self, state: Row) -> None:
         """Bring an order into a state."""
         if state["id"] in self._rests:
             side, price, rest = self._rests.pop(state["id"])
-            self.levels[side, price] -= rest
+            self._change(side, price, -rest)
         if state["closed_at"] is None:
             side, price = state["side"], state["price"]
             rest = state["quantity"] - state["filled_quantity"]
             self._rests[state["id"]] = side, price, rest
-            self.levels[side, price] += rest
+            self._change(side, price, rest)
+
+    def _change(self, side: str, price: Decimal, by: Decimal) -> None:
+        self._before.setdefault((side, price), self.levels[side, price])
+        self.levels[side, price] += by
+
+    def changes(self) -> set[tuple[str, Decimal]]:
+        """Return which levels are not as they were when this was called before."""
+        before, self._before = self._before, {}
+        return {level for level, quantity in before.items() if self.levels[level] != quantity}
 
     def side(self, side: str, depth: int | None = None) -> list[tuple[Decimal, Decimal]]:
         """Return the levels, best first."""
@@ -48,6 +58,7 @@ def check_books(frames: Iterable[tuple[float, Json]], stored: Stored) -> None:
     for market, books in shown.items():
         last = stored.markets[market]["sequence"]
         book, pending = Book(), iter(events[market])
+        seen = 0
         following = next(pending, None)
         for frame in sorted(books, key=lambda frame: int(frame["sequence"])):
             assert frame["sequence"] <= last, f"a sequence that was shown is gone: {frame}"
@@ -55,6 +66,11 @@ def check_books(frames: Iterable[tuple[float, Json]], stored: Stored) -> None:
                 book.take(following[1])
                 following = next(pending, None)
             _compare(frame, book)
+            changed, previous, seen = book.changes(), seen, frame["sequence"]
+            # The frames of the stream follow each other, but for those that a crash has lost.
+            if frame.get("previous") == previous:
+                left_out = changed - _shown(frame)
+                assert not left_out, f"changes left out: {left_out} of {frame}"
 
 
 def _events(stored: Stored) -> dict[str, list[tuple[int, Row]]]:
@@ -81,6 +97,10 @@ def _compare(frame: Json, book: Book) -> None:
                 assert book.levels[side, price] == quantity, f"{side} {price} never was so: {frame}"
         else:
             assert levels == book.side(side, depth), f"never was so: {frame} {book.side(side)}"
+
+
+def _shown(frame: Json) -> set[tuple[str, Decimal]]:
+    return {(side, price) for side, name in SIDES for price, _ in _levels(frame[name])}
 
 
 def _levels(shown: list[list[str]]) -> Iterator[tuple[Decimal, Decimal]]:

@@ -25,6 +25,20 @@ def is_same_fill(told: Json, kept: Row) -> bool:
     return is_same(told, kept, FILL_NUMBERS, FILL_TEXTS)
 
 
+ASKED = ("price", "quantity", "quote_quantity")
+ASKED_TEXTS = (
+    *("client_order_id", "market", "side", "type", "time_in_force", "post_only"),
+    "self_trade_prevention",
+)
+
+
+def is_as_asked(body: Json, state: Row) -> bool:
+    """Say whether an order is what a request for it names; what it leaves open may be anything."""
+    return all(body[name] == state[name] for name in ASKED_TEXTS if name in body) and all(
+        _number(body[name]) == state[name] for name in ASKED if name in body
+    )
+
+
 def is_same(told: Json, kept: Row, numbers: Iterable[str], texts: Iterable[str]) -> bool:
     return all(told[name] == kept[name] for name in texts) and all(
         _number(told[name]) == kept[name] for name in numbers

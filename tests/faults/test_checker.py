@@ -3,57 +3,21 @@
 import asyncio
 from collections.abc import Callable, Iterable
 from copy import deepcopy
-from dataclasses import dataclass
 from decimal import Decimal
 
 import pytest
 
 from tests.faults import checker, rounds
 from tests.faults.exchange_under_test import Exchange
-from tests.faults.history import Json, Operation, Request, Result
+from tests.faults.history import Operation, Request, Result
 from tests.faults.published import check_books
 from tests.faults.rounds import read
-from tests.faults.served import Served
 from tests.faults.stored import Row, Stored
+from tests.faults.story import Story
 from tests.faults.timeline import check_no_way_back, check_real_time
 
 LATER = 1e6
 """Seconds: after everything else."""
-
-
-@dataclass
-class Story:
-    """What was asked and told, what is there, and what the API shows of it."""
-
-    requests: list[Request]
-    frames: list[tuple[float, Json]]
-    stored: Stored
-    served: Served
-
-    def first(
-        self,
-        operation: Operation,
-        like: Callable[[Request], object] = lambda _: True,
-        result: Result = Result.OK,
-    ) -> Request:
-        """Return the first request of a kind."""
-        return next(
-            request
-            for request in self.requests
-            if request.operation is operation and request.result is result and like(request)
-        )
-
-    def filled(self) -> Request:
-        """Return an order that was told with its fills."""
-        return self.first(Operation.PLACE, lambda request: request.answer["fills"])
-
-    def frame(self, channel: str, like: Callable[[Json], object] = lambda _: True) -> Json:
-        """Return the last frame of a kind."""
-        return [
-            frame
-            for _, frame in self.frames
-            if frame["channel"].startswith(channel) and like(frame)
-        ][-1]
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +83,10 @@ def place_another_side(story: Story) -> None:
     body["side"] = "sell" if body["side"] == "buy" else "buy"
 
 
+def place_another_price(story: Story) -> None:
+    story.first(Operation.PLACE, lambda request: "price" in request.body).body["price"] = "0.01"
+
+
 def place_twice(story: Story) -> None:
     request = story.first(Operation.PLACE)
     story.stored.by_client_order_id[request.account_id, request.key].append(10**9)
@@ -178,6 +146,10 @@ def without(story: Story, operation: Operation) -> None:
     story.requests = [one for one in story.requests if one.operation is not operation]
 
 
+def amendments(story: Story) -> None:
+    checker.check_amendments(story.requests, story.stored)
+
+
 def batches(story: Story) -> None:
     checker.check_batches(story.requests, story.stored)
 
@@ -206,6 +178,10 @@ def lose_trades(story: Story) -> None:
     story.stored.trades.clear()
 
 
+def skip_a_trade(story: Story) -> None:
+    story.frame("trades:", lambda frame: "type" not in frame)["trades"][0]["id"] -= 1
+
+
 def lose_reports(story: Story) -> None:
     story.stored.reports.clear()
 
@@ -226,6 +202,11 @@ def books(story: Story) -> None:
 
 def show_another_level(story: Story) -> None:
     story.frame("book:", lambda frame: frame["bids"])["bids"][0][1] = "123456"
+
+
+def leave_out_a_level(story: Story) -> None:
+    frame = story.frame("book:", lambda one: one["type"] == "update" and one["bids"])
+    frame["bids"].pop()
 
 
 def show_the_future(story: Story) -> None:
@@ -319,6 +300,7 @@ LIES: Iterable[object] = (
     refuses(orders_told, "another fill than told", change_fee),
     refuses(orders_told, "not filled by its fills", tell_no_fills),
     refuses(orders_told, "not what was asked for", place_another_side),
+    refuses(orders_told, "not what was asked for: place", place_another_price),
     refuses(orders_told, "not exactly one order", place_twice),
     refuses(refusals, "refused and carried out", carry_out_what_was_refused),
     refuses(refusals, "forgotten", lambda story: refuse_by_id(story, "order_not_found")),
@@ -331,13 +313,16 @@ LIES: Iterable[object] = (
     refuses(transfers, "transfer of", change_amount),
     refuses(origins, "an order of nobody's", lambda story: without(story, Operation.PLACE)),
     refuses(origins, "a transfer of nobody's", lambda story: without(story, Operation.TRANSFER)),
+    refuses(amendments, "amended by nobody", lambda story: without(story, Operation.AMEND)),
     refuses(batches, "was torn apart", tear_a_batch),
     refuses(frames, "a gap after", skip_a_frame),
     refuses(frames, "a trade that was shown is gone", lose_trades),
+    refuses(frames, "not the next trades", skip_a_trade),
     refuses(frames, "a report that was shown is gone", lose_reports),
     refuses(frames, "another order's report", report_of_another),
     refuses(frames, "never so", report_a_state_that_never_was),
     refuses(books, "never was so", show_another_level),
+    refuses(books, "changes left out", leave_out_a_level),
     refuses(books, "a sequence that was shown is gone", show_the_future),
     refuses(real_time, "overtaken in", overtake),
     refuses(real_time, "a later order with a lower number", number_backwards),

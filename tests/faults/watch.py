@@ -68,8 +68,8 @@ def look_at_redis(url: str, history: History) -> None:
             if book is not None:
                 history.show(_snapshot(orjson.loads(book)))
             if trades is not None:
-                frame = {"channel": f"trades:{rules.symbol}", "trades": orjson.loads(trades)}
-                history.show(frame)
+                frame = {"channel": f"trades:{rules.symbol}", "type": REDIS}
+                history.show(frame | {"trades": orjson.loads(trades)})
 
 
 def _snapshot(book: Json) -> Json:
