@@ -124,7 +124,7 @@ def _operation(route: Route, schemas: _Schemas) -> Json:
         "summary": route.summary,
         "tags": [route.tag],
         "parameters": parameters,
-        "responses": {str(route.status): _success(route, schemas), **_refusals(route)},
+        "responses": {**_successes(route, schemas), **_refusals(route)},
     }
     if route.form is not None:
         content = {"application/json": {"schema": schemas.taken(route.form)}}
@@ -141,11 +141,14 @@ def _operation_id(route: Route) -> str:
     return "_".join([route.method.lower(), *words])
 
 
-def _success(route: Route, schemas: _Schemas) -> Json:
+def _successes(route: Route, schemas: _Schemas) -> Json:
     answer: Json = {"description": HTTPStatus(route.status).phrase}
     if route.answer is not None:
         answer["content"] = {"application/json": {"schema": schemas.given(route.answer)}}
-    return answer
+    if not route.repeatable:
+        return {str(route.status): answer}
+    known = answer | {"description": "Known: the same request was carried out before"}
+    return {"200": known, str(route.status): answer}
 
 
 def _refusals(route: Route) -> dict[str, Json]:

@@ -123,6 +123,7 @@ TRADING = (
         answer=answers.OrderAnswer,
         form=forms.OrderForm,
         status=201,
+        repeatable=True,
         budget=Budget.ORDER,
         problems=ORDER_PROBLEMS,
     ),
@@ -366,6 +367,7 @@ ADMIN = (
         answer=answers.TransferAnswer,
         form=forms.TransferForm,
         status=201,
+        repeatable=True,
         problems=(
             "account_not_found",
             "currency_not_found",
@@ -381,6 +383,7 @@ ADMIN = (
         answer=answers.TransferAnswer,
         form=forms.TransferForm,
         status=201,
+        repeatable=True,
         problems=(
             "account_not_found",
             "account_frozen",

@@ -117,6 +117,8 @@ class Route:
     query: type[BaseModel] | None = None
     status: int = 200
     """The usual status; documented, not enforced."""
+    repeatable: bool = False
+    """Whether the same request, sent again, is answered 200 with what the first one did."""
     budget: Budget = Budget.READ
     max_body: int | None = None
     """Bytes; `settings.max_body_bytes` where it is not named."""

@@ -108,6 +108,11 @@ def at_home(case: AnyCase) -> None:
                     given_fields[field] = name
 
 
+def travels(case: AnyCase) -> bool:
+    """Say whether a URL can hold the query: of nothing and of lists it knows nothing."""
+    return all(isinstance(value, str | int | float) for value in case.query.values())
+
+
 @pytest.mark.parametrize(
     ("route", "mode"), BOTH_WAYS, ids=[f"{r.method} {r.path} {mode.value}" for r, mode in BOTH_WAYS]
 )
@@ -144,7 +149,8 @@ def test_a_call_keeps_to_the_document(
             at_home(case)
         before = free.stored()
         response = case.call(session=session, headers=headers)
-        case.validate_response(response, checks=checks, headers=headers)
+        wanted = [one for one in checks if one is not negative_data_rejection or travels(case)]
+        case.validate_response(response, checks=wanted, headers=headers)
         if response.status_code >= 400:
             assert free.stored() == before, "a refused request changed something"
 
