@@ -6,6 +6,7 @@ import signal
 import stat
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -243,11 +244,16 @@ def test_a_redis_that_stands_still_is_stopped_by_force(used_dir: Path) -> None:
     assert not is_alive(still)
 
 
+@pytest.fixture
+def temporary() -> Iterator[Path]:
+    """Return a directory whose own path is short, unlike those of pytest."""
+    with tempfile.TemporaryDirectory() as directory:
+        yield Path(directory)
+
+
 def test_a_deep_directory_gets_short_sockets_that_a_killed_run_does_not_pile_up(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    temporary = tmp_path / "tmp"
-    temporary.mkdir()
     monkeypatch.setenv("TMPDIR", str(temporary))
     monkeypatch.setattr("tempfile.tempdir", str(temporary))
     deep = tmp_path / ("d" * 60) / ("e" * 60) / "data"
