@@ -9,10 +9,12 @@ import orjson
 from aiohttp import HttpVersion10, web
 
 from exchange.web.bridge import BusyError, OutcomeUnknownError
-from exchange.web.connections import NO_HTTP, SERVER_NAME, problem_response
+from exchange.web.connections import NO_HTTP
 from exchange.web.errors import Problem
 from exchange.web.matching import Paths
 from exchange.web.origins import Origins
+from exchange.web.plain import PlainRequest, Said
+from exchange.web.problems import SERVER_NAME, say_problem
 from exchange.web.routing import Context, Route
 from exchange.web.visit import Visit
 
@@ -53,9 +55,8 @@ class Application:
         self._paths: Paths[Route | Page] = Paths(entries)
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer one request; whatever goes wrong becomes a problem."""
-        context = self._context
-        visit = Visit(context, request, monotonic())
+        """Answer one request that aiohttp has read; whatever goes wrong becomes a problem."""
+        visit = Visit(self._context, request, monotonic())
         entry: Route | Page | None = None
         response: web.StreamResponse
         try:
@@ -72,18 +73,42 @@ class Application:
                 visit.limit_address()
                 response = await entry.handler(request)
             else:
-                call = await visit.call(entry, variables, query)
-                response = _json(*await entry.handler(call))
+                response = _response(await _call(visit, entry, variables, query))
         except Exception as error:  # noqa: BLE001  The one place that nothing gets past.
-            response = _refuse(request, explain(error, context))
+            response = _refuse(request, explain(error, self._context))
         if visit.allowance is not None and not response.prepared:
             response.headers.update(visit.allowance.headers())
         if self.stopping and not response.prepared:
             response.force_close()
-        method, path = (UNMATCHED, UNMATCHED) if entry is None else (entry.method, entry.path)
-        seconds = monotonic() - visit.now
-        context.metrics.count_request(method, path, response.status, seconds)
+        self._count(visit, entry, response.status)
         return response
+
+    def answer(self, request: PlainRequest) -> Awaitable[Said] | None:
+        """Begin to answer a plain request; `None` where it asks for no call of the API."""
+        try:
+            methods, variables = self._paths.find(request.path)
+        except Problem:
+            return None
+        entry = methods.get(request.method)
+        return self._answer(request, entry, variables) if isinstance(entry, Route) else None
+
+    async def _answer(self, request: PlainRequest, route: Route, variables: dict[str, str]) -> Said:
+        visit = Visit(self._context, request, monotonic())
+        try:
+            self._refuse_when_stopping()
+            said = await _call(visit, route, variables, request.query)
+        except Exception as error:  # noqa: BLE001  As above.
+            said = say_problem(explain(error, self._context))
+        if visit.allowance is not None:
+            said = said._replace(headers={**said.headers, **visit.allowance.headers()})
+        if self.stopping:
+            said = said._replace(closes=True)
+        self._count(visit, route, said.status)
+        return said
+
+    def _count(self, visit: Visit, entry: Route | Page | None, status: int) -> None:
+        method, path = (UNMATCHED, UNMATCHED) if entry is None else (entry.method, entry.path)
+        self._context.metrics.count_request(method, path, status, monotonic() - visit.now)
 
     def _refuse_when_stopping(self) -> None:
         if self.stopping:
@@ -125,13 +150,17 @@ def _choose(methods: dict[str, Route | Page], method: str) -> Route | Page:
     return entry
 
 
-def _json(status: int, body: object) -> web.Response:
-    encoded = body if isinstance(body, bytes) else orjson.dumps(body)
-    return web.Response(status=status, body=encoded, headers=JSON_HEADERS)
+async def _call(visit: Visit, route: Route, variables: dict[str, str], query: str) -> Said:
+    status, body = await route.handler(await visit.call(route, variables, query))
+    return Said(status, JSON_HEADERS, body if isinstance(body, bytes) else orjson.dumps(body))
+
+
+def _response(said: Said) -> web.Response:
+    return web.Response(status=said.status, body=said.body, headers=said.headers)
 
 
 def _refuse(request: web.BaseRequest, problem: Problem) -> web.Response:
-    response = problem_response(problem)
+    response = _response(say_problem(problem))
     if problem.code == "request_timeout" or "Transfer-Encoding" in request.headers:
         # What follows a body without a length, once refused, is nobody's to interpret.
         response.force_close()

@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import cast
+from typing import Protocol, cast
 
 import orjson
 from aiohttp import web
@@ -14,6 +14,9 @@ from prometheus_client import Counter as Metric
 from exchange.settings import Settings
 from exchange.web.errors import Problem
 from exchange.web.frame_guard import FrameGuard
+from exchange.web.plain import PlainRequest, Said
+from exchange.web.plain_connection import PlainConnection
+from exchange.web.problems import PROBLEM_TYPE, SERVER_NAME, say_problem
 from exchange.web.proxies import Proxies
 from exchange.web.ratelimit import site
 
@@ -23,21 +26,25 @@ LINGERING_SECONDS = 1.0
 """How long the rest of a refused body is read and dropped, so that the answer is not lost."""
 
 NO_HTTP = "This is not valid HTTP/1.1."
-PROBLEM_TYPE = "application/problem+json"
-SERVER_NAME = "exchange"
+
+
+class Handler(Protocol):
+    """Answers requests, whoever has read them."""
+
+    async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer a request that aiohttp has read."""
+
+    def answer(self, request: PlainRequest) -> Awaitable[Said] | None:
+        """Begin to answer a plain one; `None` if it is to be read by aiohttp after all."""
 
 
 class Connections(web.Server):
     """Every open connection; makes the protocol of each, and counts them per address."""
 
-    def __init__(
-        self,
-        handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
-        settings: Settings,
-        refused: Metric,
-    ) -> None:
+    def __init__(self, handler: Handler, settings: Settings, refused: Metric) -> None:
         """Serve `handler`; `refused` counts the connections that were one too many."""
         super().__init__(handler)
+        self.answer = handler.answer
         self.settings = settings
         self.refused = refused
         self.proxies = Proxies(settings.trusted_proxies)
@@ -45,12 +52,45 @@ class Connections(web.Server):
         self.per_site: Counter[str | int] = Counter()
         self._empty = asyncio.Event()
         self._empty.set()
+        self._plain: dict[PlainConnection, str | int] = {}
+        """Those that aiohttp has nothing to do with, and whose they are."""
 
-    def __call__(self) -> web.RequestHandler:
+    def __call__(self) -> asyncio.Protocol:  # type: ignore[override]
         """Return the protocol of a new connection."""
-        return Connection(self)
+        return _Door(self)
 
-    def enter(self, address: str, client: str | int) -> bool:
+    def welcome(self, transport: asyncio.Transport, address: str) -> None:
+        """Let a connection in, or say that there are too many."""
+        client = site(address)
+        if not self._enter(address, client):
+            problem = Problem("exchange_busy", "Too many connections are open.", retry_after=1)
+            transport.write(last_words(problem))
+            transport.close()
+            return
+        connection = PlainConnection(
+            self,
+            transport,
+            address,
+            keepalive_seconds=self.settings.keepalive_seconds,
+            unread_seconds=self.settings.body_deadline_seconds,
+        )
+        self._plain[connection] = client
+        transport.set_protocol(connection)
+
+    def hand_over(
+        self, connection: PlainConnection, transport: asyncio.Transport, data: bytes
+    ) -> None:
+        """Let aiohttp have a connection, and what came and was not answered."""
+        protocol = Connection(self, self._plain.pop(connection))
+        transport.set_protocol(protocol)
+        protocol.connection_made(transport)
+        protocol.data_received(data)
+
+    def forget(self, connection: PlainConnection) -> None:
+        """Count out a connection that aiohttp has never had."""
+        self.leave(self._plain.pop(connection))
+
+    def _enter(self, address: str, client: str | int) -> bool:
         """Count a connection in, unless there are too many."""
         settings = self.settings
         most = settings.max_connections_per_address
@@ -80,6 +120,33 @@ class Connections(web.Server):
         with suppress(TimeoutError):
             await asyncio.wait_for(self._empty.wait(), seconds)
 
+    def pre_shutdown(self) -> None:
+        """Close each connection after the answer that is on its way."""
+        for connection in tuple(self._plain):
+            connection.finish()
+        super().pre_shutdown()
+
+    async def shutdown(self, timeout: float | None = None) -> None:  # noqa: ASYNC109  aiohttp's.
+        """Wait for the answers that are on their way, but not longer than that; close all."""
+        tasks = [connection.task for connection in self._plain if connection.task is not None]
+        waiting = asyncio.wait(tasks, timeout=timeout) if tasks else asyncio.sleep(0)
+        await asyncio.gather(waiting, super().shutdown(timeout))
+        for connection in tuple(self._plain):
+            connection.abort()
+
+
+class _Door(asyncio.Protocol):
+    """What a connection has until it is known whose it is."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # uvloop's transports have all methods of asyncio's, but not its classes.
+        stream = cast("asyncio.Transport", transport)
+        peer = stream.get_extra_info("peername")
+        self._connections.welcome(stream, peer[0] if isinstance(peer, tuple) else "")
+
 
 class Connection(web.RequestHandler):
     """One connection. aiohttp bounds sizes, but not the time that a header or a reader may take."""
@@ -94,8 +161,8 @@ class Connection(web.RequestHandler):
         "_reader_timer",
     )
 
-    def __init__(self, connections: Connections) -> None:
-        """Take the limits from the settings."""
+    def __init__(self, connections: Connections, client: str | int) -> None:
+        """Take the limits from the settings; the connection is `client`'s, and is counted."""
         settings = connections.settings
         super().__init__(
             connections,
@@ -110,7 +177,7 @@ class Connection(web.RequestHandler):
             auto_decompress=False,
         )
         self._connections = connections
-        self._client: str | int | None = None
+        self._client: str | int | None = client
         self._guard: FrameGuard | None = None
         self._break: Callable[[int, str], object] | None = None
         self._idle_timer: asyncio.TimerHandle | None = None
@@ -118,23 +185,12 @@ class Connection(web.RequestHandler):
         self._reader_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Let the connection in, or say that there are too many."""
-        # uvloop's transports have all methods of asyncio's, but not its classes.
-        stream = cast("asyncio.Transport", transport)
-        peer = stream.get_extra_info("peername")
-        address = peer[0] if isinstance(peer, tuple) else ""
-        client = site(address)
-        if self._connections.enter(address, client):
-            self._client = client
-            super().connection_made(transport)
-            # aiohttp's own clock of idle connections starts after the first request.
-            self._idle_timer = self._loop.call_later(
-                self._connections.settings.keepalive_seconds, self.force_close
-            )
-            return
-        problem = Problem("exchange_busy", "Too many connections are open.", retry_after=1)
-        stream.write(last_words(problem))
-        stream.close()
+        """Take over a connection that was let in."""
+        super().connection_made(transport)
+        # aiohttp's own clock of idle connections starts after the first request.
+        self._idle_timer = self._loop.call_later(
+            self._connections.settings.keepalive_seconds, self.force_close
+        )
 
     def data_received(self, data: bytes) -> None:
         """Pass on what came, and start or stop the header's clock."""
@@ -230,26 +286,10 @@ class Connection(web.RequestHandler):
         """Answer what is no HTTP with a problem; aiohttp would send a page of its own."""
         if status != 400 or request.writer.output_size > 0:  # noqa: PLR2004
             return super().handle_error(request, status, exc, message)
-        answer = problem_response(Problem("malformed_request", NO_HTTP))
+        said = say_problem(Problem("malformed_request", NO_HTTP))
+        answer = web.Response(status=said.status, body=said.body, headers=said.headers)
         answer.force_close()
         return answer
-
-
-def problem_response(problem: Problem) -> web.Response:
-    """Return a problem as an answer."""
-    headers = {
-        "Content-Type": PROBLEM_TYPE,
-        "Server": SERVER_NAME,
-        "Cache-Control": "no-store",
-        "X-Content-Type-Options": "nosniff",
-    }
-    if problem.retry_after is not None:
-        headers["Retry-After"] = str(problem.retry_after)
-    if problem.code == "unauthenticated":
-        headers["WWW-Authenticate"] = 'Bearer realm="exchange"'
-    if problem.code == "method_not_allowed":
-        headers["Allow"] = str(problem.limit)
-    return web.Response(status=problem.status, body=orjson.dumps(problem.body()), headers=headers)
 
 
 def last_words(problem: Problem) -> bytes:

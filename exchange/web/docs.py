@@ -10,9 +10,9 @@ import orjson
 from aiohttp import web
 
 from exchange.web.app import Page, PageHandler
-from exchange.web.connections import SERVER_NAME
 from exchange.web.errors import CODES
 from exchange.web.openapi import document
+from exchange.web.problems import SERVER_NAME
 from exchange.web.routing import Route
 
 OPENAPI_PATH = "/api/v1/openapi.json"

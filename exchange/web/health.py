@@ -7,7 +7,7 @@ from aiohttp import web
 from pydantic import BaseModel
 
 from exchange.web.app import Page
-from exchange.web.connections import SERVER_NAME
+from exchange.web.problems import SERVER_NAME
 from exchange.web.routing import Answered, Call, Context, Route
 
 UNAVAILABLE = 503

@@ -8,8 +8,8 @@ from pydantic import BaseModel
 from pydantic.json_schema import DefsRef, GenerateJsonSchema
 
 from exchange import __version__
-from exchange.web.connections import PROBLEM_TYPE
 from exchange.web.errors import CODES, Json
+from exchange.web.problems import PROBLEM_TYPE
 from exchange.web.routing import Route, Scope
 
 REF = "#/components/schemas/{model}"

@@ -5,6 +5,8 @@ from typing import TypeAlias
 
 from aiohttp import web
 
+from exchange.web.plain import PlainRequest
+
 FORWARDED_FOR = "X-Forwarded-For"
 
 _Address: TypeAlias = IPv4Address | IPv6Address
@@ -22,7 +24,7 @@ class Proxies:
         parsed = _parsed(address) if self._networks else None
         return parsed is not None and self._holds(parsed)
 
-    def client(self, request: web.BaseRequest) -> str:
+    def client(self, request: web.BaseRequest | PlainRequest) -> str:
         """Return the address that a request counts for.
 
         Each proxy adds, at the end, where it got the request from; so what stands to the left of

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from exchange.settings import Settings
 from exchange.web.errors import Problem
+from exchange.web.plain import PlainRequest
 from exchange.web.proxies import Proxies
 from exchange.web.routing import Budget
 
@@ -107,7 +108,7 @@ class RateLimiter:
         """Take from one of a token's budgets; `None` while rates are not limited."""
         return self._budgets[budget].take(token_id, now, cost) if self.on else None
 
-    def address(self, request: web.BaseRequest) -> str:
+    def address(self, request: web.BaseRequest | PlainRequest) -> str:
         """Return the address that a request counts for."""
         return self._proxies.client(request)
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from exchange.web.auth import demand
 from exchange.web.errors import Problem
 from exchange.web.incoming import check_coding, check_type, read_json
+from exchange.web.plain import PlainRequest
 from exchange.web.ratelimit import Allowance
 from exchange.web.routing import Budget, Call, Context, Principal, Route
 from exchange.web.validation import validate
@@ -21,7 +22,9 @@ class Visit:
 
     __slots__ = ("allowance", "context", "now", "request")
 
-    def __init__(self, context: Context, request: web.BaseRequest, now: float) -> None:
+    def __init__(
+        self, context: Context, request: web.BaseRequest | PlainRequest, now: float
+    ) -> None:
         """Take a request that came `now`, by a steady clock."""
         self.context = context
         self.request = request
@@ -92,11 +95,10 @@ class Visit:
         limit = route.max_body or settings.max_body_bytes
         if route.batch:
             limit = settings.max_batch_body_bytes
-        if (request.content_length or 0) > limit:
-            raise Problem("payload_too_large", limit=limit)
-        body = request.content.read_nowait()
-        if not request.content.at_eof():
-            body = await _rest(request, body, limit, settings.body_deadline_seconds)
+        if isinstance(request, PlainRequest):
+            body = request.body
+        else:
+            body = await _body(request, limit, settings.body_deadline_seconds)
         if len(body) > limit:
             raise Problem("payload_too_large", limit=limit)
         if not body:
@@ -122,6 +124,15 @@ def _query(route: Route, query: str) -> BaseModel:
         name = next(iter(given), "?")
         raise Problem("validation_error", f"{name} is not a known parameter.", field=name)
     return validate(route.query, given)
+
+
+async def _body(request: web.BaseRequest, limit: int, seconds: float) -> bytes:
+    if (request.content_length or 0) > limit:
+        raise Problem("payload_too_large", limit=limit)
+    body = request.content.read_nowait()
+    if not request.content.at_eof():
+        body = await _rest(request, body, limit, seconds)
+    return body
 
 
 async def _rest(request: web.BaseRequest, start: bytes, limit: int, seconds: float) -> bytes:

@@ -10,10 +10,10 @@ from aiohttp import web
 from exchange.web import connections
 from exchange.web.app import explain
 from exchange.web.connection import LOOK_SECONDS, Connection, Shared
-from exchange.web.connections import SERVER_NAME
 from exchange.web.errors import Problem
 from exchange.web.feed import Feed
 from exchange.web.operations import Operations
+from exchange.web.problems import SERVER_NAME
 from exchange.web.routing import Context, Route
 
 BUG, REVOKED = 1011, 4001

@@ -6,6 +6,7 @@ from itertools import count
 
 import pytest
 
+from tests.web import serving
 from tests.web.rest import Running, World, fresh_database, running
 
 _numbers = count(1)
@@ -14,6 +15,13 @@ _numbers = count(1)
 @pytest.fixture(scope="session")
 def server_redis_url(request: pytest.FixtureRequest) -> str:
     return str(os.environ.get("TEST_REDIS_URL") or request.getfixturevalue("embedded").redis_url)
+
+
+@pytest.fixture(params=["plain", "aiohttp"])
+def both_readers(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a test's requests be read as plain ones, and once more by aiohttp."""
+    if request.param == "aiohttp":
+        monkeypatch.setattr(serving, "more_headers", [serving.FOR_AIOHTTP])
 
 
 @pytest.fixture(scope="module")

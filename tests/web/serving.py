@@ -24,6 +24,10 @@ from exchange.web.server import Server
 from exchange.web.storage import Queries, Tokens
 
 TRADER, READER = "trader-token", "reader-token"
+FOR_AIOHTTP = "TE: trailers"
+"""A header that changes nothing but who reads the request."""
+more_headers: list[str] = []
+"""Of every request that `request` makes."""
 PATIENCE = 10.0
 
 
@@ -171,7 +175,7 @@ def request(
     body: bytes | None = None,
     headers: Iterable[str] = (),
 ) -> bytes:
-    lines = [f"{method} {path} HTTP/1.1", "Host: test", *headers]
+    lines = [f"{method} {path} HTTP/1.1", "Host: test", *more_headers, *headers]
     if token is not None:
         lines.append(f"Authorization: Bearer {token}")
     if body is not None:

@@ -26,6 +26,8 @@ from tests.web.serving import (
     serving,
 )
 
+pytestmark = pytest.mark.usefixtures("both_readers")
+
 Ask = Callable[[Client], Awaitable[Reply]]
 
 

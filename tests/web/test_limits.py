@@ -8,6 +8,8 @@ import pytest
 from exchange.web.routing import Answered, Call
 from tests.web.serving import READER, TRADER, closed, get, read_reply, request, run, serving
 
+pytestmark = pytest.mark.usefixtures("both_readers")
+
 SOON = 0.05
 LATE = 60.0
 
