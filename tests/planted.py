@@ -160,9 +160,11 @@ BUGS: dict[str, Bug] = {
         "a batch that a lost link has committed after all is written once more",
         (
             Edit(
-                "exchange.persistence.once:Once._advance",
-                "return False",
-                "self._position = position\n    return transaction.advance(position, epoch)",
+                "exchange.persistence.once:Once.write",
+                "self._find_written(link, unsure=unsure)",
+                "self._position, epoch = link.look()\n"
+                "        self._check_epoch(epoch)\n"
+                "        assert link.write(batch, self._position, epoch)",
             ),
         ),
     ),

@@ -17,7 +17,7 @@ from exchange.orders import (
 )
 
 # An order's columns come in the order of the fields of `OrderState`, a trade's in that of `Trade`,
-# and a market's in that of `Market`: so `COPY` takes the values as they are.
+# and a market's in that of `Market`: so values are written and read as they come.
 
 ORDER_COLUMNS = """
     id, account_id, client_order_id, market, side, type, time_in_force, post_only,

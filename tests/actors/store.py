@@ -267,32 +267,25 @@ class Store:
             assert hold <= self.totals.get(key, 0), f"{key} owes what it has locked"
 
 
-class MemoryTransaction:
-    """One transaction; the link is lost wherever `trouble` raises."""
+class MemoryLink:
+    """A link to the store for one batch; it is lost wherever `trouble` raises."""
 
     def __init__(self, store: Store, journaled: Sequence[Journaled], trouble: Trouble) -> None:
         self._store = store
         self._journaled = journaled
         self._trouble = trouble
-        self._batch: Batch | None = None
-        self._advanced = False
 
-    def advance(self, position: int, epoch: int) -> bool:
+    def write(self, batch: Batch, position: int, epoch: int) -> bool:
         self._trouble("before")
-        self._advanced = (self._store.position, self._store.epoch) == (position, epoch)
-        return self._advanced
+        is_there = (self._store.position, self._store.epoch) == (position, epoch)
+        if is_there:
+            self._trouble("during")
+        self._trouble("at commit")
+        if is_there:
+            self._store.commit(batch, self._journaled)
+        self._trouble("after commit")
+        return is_there
 
     def look(self) -> tuple[int, int]:
         self._trouble("looking")
         return self._store.position, self._store.epoch
-
-    def write(self, batch: Batch) -> None:
-        self._trouble("during")
-        self._batch = batch
-
-    def commit(self) -> None:
-        self._trouble("at commit")
-        assert self._advanced == (self._batch is not None), "rows and position moved apart"
-        if self._batch is not None:
-            self._store.commit(self._batch, self._journaled)
-        self._trouble("after commit")

@@ -37,7 +37,7 @@ from exchange.persistence.once import Once
 from tests.actors.clients import OPEN_ORDERS, Clients
 from tests.actors.snapshots import MemoryRedis
 from tests.actors.stage import PLANTED, Passed, deliver, faulty, ignore, waiting
-from tests.actors.store import OUTSIDE, TRADES_KEPT, MemoryTransaction, Store
+from tests.actors.store import OUTSIDE, TRADES_KEPT, MemoryLink, Store
 
 RECENT_IDS = 5
 
@@ -191,7 +191,7 @@ class World:
         else:
             self.writing = True
             try:
-                self._once.write(MemoryTransaction(self.store, journaled, self._trouble), batch)
+                self._once.write(MemoryLink(self.store, journaled, self._trouble), batch)
             except LinkLostError as error:
                 raise NotWrittenError(str(error)) from error
             except Fenced as error:

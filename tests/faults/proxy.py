@@ -15,8 +15,11 @@ from random import Random
 from typing import NamedTuple
 
 CHUNK = 65_536
-COMMIT = b"Q\0\0\0\x0bCOMMIT\0"
-COPY_DATA = b"d"
+BATCH = b"commit_batch("
+"""What the statement that writes a batch calls."""
+PARSE, BIND = b"P", b"B"
+COMMIT = b"S\0\0\0\x04"
+"""A batch is committed when its statement's Sync comes."""
 WRITER = b"exchange writer"
 """What the writer's first message holds: its application_name."""
 
@@ -24,7 +27,7 @@ WRITER = b"exchange writer"
 class Moment(StrEnum):
     """When in a transaction the link is cut."""
 
-    COPYING = "in the middle of the rows"
+    WRITING = "in the middle of the rows"
     WITHHELD = "before the COMMIT"
     HALF_SENT = "in the middle of the COMMIT"
     SENT = "right after the COMMIT"
@@ -34,7 +37,7 @@ class Moment(StrEnum):
 
 COMMITTED = (Moment.UNANSWERED, Moment.HALF_ANSWERED)
 """PostgreSQL has answered, so the transaction is there for ever."""
-NOT_COMMITTED = (Moment.COPYING, Moment.WITHHELD, Moment.HALF_SENT)
+NOT_COMMITTED = (Moment.WRITING, Moment.WITHHELD, Moment.HALF_SENT)
 """PostgreSQL cannot have committed what it was not asked to."""
 
 
@@ -107,6 +110,10 @@ class Link:
         self._cut: Cut | None = None
         """A cut that waits for the answer to the COMMIT that was passed on."""
         self._is_writer = False
+        self._statement: bytes | None = None
+        """The name under which the writer has prepared what writes a batch."""
+        self._in_batch = False
+        """Its rows have been sent, its COMMIT has not."""
 
     async def run(self) -> None:
         """Pass on in both directions until an end closes; a silent link hides that, too."""
@@ -141,13 +148,9 @@ class Link:
 
     async def _cut_here(self, message: bytes) -> bool:
         """Cut, if it is time; return whether the message was dealt with."""
+        is_batch, is_commit = self._follow(message)
         cut = self._proxy.armed
-        if cut is None:
-            return False
-        if cut.moment is Moment.COPYING:
-            if not message.startswith(COPY_DATA):
-                return False
-        elif message != COMMIT:
+        if cut is None or not (is_batch if cut.moment is Moment.WRITING else is_commit):
             return False
         self._proxy.armed = None
         if cut.moment in COMMITTED:
@@ -160,6 +163,16 @@ class Link:
         await self._far.drain()
         self._end(cut)
         return True
+
+    def _follow(self, message: bytes) -> tuple[bool, bool]:
+        """Return whether a message holds the rows of a batch, and whether it commits them."""
+        kind, name = message[:1], message[5:].split(b"\0", 2)
+        if kind == PARSE and BATCH in message:
+            self._statement = name[0]
+        is_batch = kind == BIND and name[1] == self._statement
+        is_commit = self._in_batch and message == COMMIT
+        self._in_batch = (self._in_batch or is_batch) and not is_commit
+        return is_batch, is_commit
 
     async def _answer(self) -> None:
         """Pass on what PostgreSQL says."""

@@ -1,25 +1,33 @@
 """A batch is written whole, once, by the one server that may."""
 
 from collections.abc import Callable, Sequence
-from time import sleep
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import psycopg
 import pytest
 
-from exchange.messages import FreezeAccount, Journaled, MarketFailed
+from exchange.currency import Currency
+from exchange.messages import FreezeAccount, Journaled, MarketFailed, SaveCurrency
 from exchange.orders import TimeInForce
 from exchange.persistence import writer as writer_module
 from exchange.persistence.errors import AlreadyServed, Fenced, StorageUnavailable
 from exchange.persistence.recovery import recover
 from exchange.persistence.writer import BatchWriter
-from tests.builders import ALICE, AUDIT, BOB, amend, buy, cancel, sell, update
+from tests.builders import ALICE, AUDIT, BOB, amend, buy, cancel, sell, transfer, update
 from tests.persistence.line import BTC_USDT, StoredLine, trading_line
 
 
 def rows(database_url: str, statement: str) -> list[tuple[Any, ...]]:
     with psycopg.connect(database_url) as connection:
         return connection.execute(statement.encode()).fetchall()
+
+
+WAITING_FOR_A_LOCK = """
+    SELECT 1 FROM pg_stat_activity
+    WHERE datname = current_database() AND application_name = 'exchange writer'
+        AND wait_event_type = 'Lock'
+"""
 
 
 def position(database_url: str) -> int:
@@ -161,10 +169,21 @@ def test_what_changed_nothing_is_not_written(database_url: str, writer: BatchWri
     assert position(database_url) == before
 
 
-def test_a_currency_called_null_is_a_currency(database_url: str, writer: BatchWriter) -> None:
-    assert writer_module._words(["NULL", None, "BTC"]) == '{"NULL",NULL,"BTC"}'
-    assert rows(database_url, """SELECT ('{"NULL",NULL}'::text[])[1]""") == [("NULL",)]
-    assert writer is not None
+@pytest.mark.parametrize("words", ["NULL", "None", 'a"b\\c', "{(,)}", " it's "])
+def test_words_arrive_as_they_are(database_url: str, writer: BatchWriter, words: str) -> None:
+    line = trading_line(writer.write)
+    line.send(SaveCurrency(0, 0, Currency("NULL", words, 2), True, AUDIT))
+    line.commit()
+    line.send(transfer(1, currency="NULL", reference=words))
+    line.place(buy(5, at=100, client_order_id=words))
+    line.commit()
+
+    assert rows(database_url, "SELECT name FROM currencies WHERE symbol = 'NULL'") == [(words,)]
+    assert rows(database_url, "SELECT reference FROM postings WHERE currency = 'NULL'") == [
+        (words,),
+        (words,),
+    ]
+    assert rows(database_url, "SELECT client_order_id FROM orders") == [(words,)]
 
 
 # --- One writer ----------------------------------------------------------------------------------
@@ -286,15 +305,11 @@ def write_until_done(writer: BatchWriter, batch: Sequence[Journaled]) -> int:
     raise AssertionError("never written")
 
 
-@pytest.mark.parametrize(
-    "statement", ["_change_orders", "_save_totals", "_count"], ids=lambda name: f"at {name[1:]}"
-)
 @pytest.mark.parametrize("first", [True, False], ids=["before", "after"])
-def test_a_link_lost_in_the_transaction_writes_the_batch_once(
+def test_a_link_lost_around_a_batch_writes_it_once(
     database_url: str,
     writer: BatchWriter,
     monkeypatch: pytest.MonkeyPatch,
-    statement: str,
     first: bool,  # noqa: FBT001  A parameter of the test.
 ) -> None:
     line = trading_line(writer.write)
@@ -303,12 +318,32 @@ def test_a_link_lost_in_the_transaction_writes_the_batch_once(
     before = position(database_url)
     line.place(sell(3, at=100, account=BOB))
     fail_once(
-        monkeypatch, writer_module, statement, cut=lambda: kill_writers(database_url), first=first
+        monkeypatch, writer_module, "_arrays", cut=lambda: kill_writers(database_url), first=first
     )
 
     failures = write_until_done(writer, line.waiting)
 
     assert failures == 1
+    assert_written_once(database_url, before)
+
+
+def test_a_session_that_ends_within_a_batch_has_written_nothing_of_it(
+    database_url: str, writer: BatchWriter
+) -> None:
+    """Whoever holds a balance's row stops the batch when half of it is written."""
+    line = trading_line(writer.write)
+    before = position(database_url)
+    trade_once(line)
+    with psycopg.connect(database_url) as holder, ThreadPoolExecutor(1) as threads:
+        holder.execute("SELECT 1 FROM balances FOR UPDATE")
+        failures = threads.submit(write_until_done, writer, line.waiting)
+        while not rows(database_url, WAITING_FOR_A_LOCK):
+            pass
+        kill_writers(database_url)
+        assert position(database_url) == before
+        holder.rollback()
+
+        assert failures.result() >= 1
     assert_written_once(database_url, before)
 
 
@@ -318,14 +353,14 @@ def assert_written_once(database_url: str, before: int) -> None:
     assert rows(database_url, "SELECT count(*) FROM postings WHERE kind <> 'deposit'") == [(8,)]
 
 
-class LostCommit:
-    """A connection whose commit arrives while its answer does not."""
+class LostAnswer:
+    """A connection whose batch arrives while the answer does not."""
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self._connection = connection
 
-    def commit(self) -> None:
-        self._connection.commit()
+    def execute(self, *values: Any, **options: Any) -> None:  # noqa: ANN401  Whatever it takes.
+        self._connection.execute(*values, **options)
         raise psycopg.OperationalError("the answer was lost")
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401  Whatever the connection has.
@@ -338,7 +373,7 @@ def test_a_batch_whose_commit_was_not_confirmed_is_not_written_again(
     line = trading_line(writer.write)
     before = position(database_url)
     trade_once(line)
-    writer._connection = LostCommit(writer._connection)  # type: ignore[assignment, arg-type]
+    writer._connection = LostAnswer(writer._connection)  # type: ignore[assignment, arg-type]
 
     failures = write_until_done(writer, line.waiting)
 
@@ -369,30 +404,6 @@ def test_a_retry_waits_for_the_lost_transaction(database_url: str) -> None:
     assert_written_once(database_url, before)
 
 
-def test_a_session_that_lay_still_for_too_long_is_one_that_was_lost(
-    database_url: str, writer: BatchWriter, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    line = trading_line(writer.write)
-    before = position(database_url)
-    trade_once(line)
-    save_totals = writer_module._save_totals
-
-    def lie_still(cursor: psycopg.Cursor[Any], totals: dict[tuple[int, str], int]) -> None:
-        monkeypatch.undo()
-        cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 1")
-        while cursor.connection.info.transaction_status.name != "UNKNOWN":
-            cursor.connection.execute("SELECT 1")
-            sleep(0.02)
-        save_totals(cursor, totals)
-
-    monkeypatch.setattr(writer_module, "_save_totals", lie_still)
-
-    failures = write_until_done(writer, line.waiting)
-
-    assert failures == 1
-    assert_written_once(database_url, before)
-
-
 def test_a_session_that_was_given_up_is_ended_when_the_writer_comes_back(
     database_url: str, writer: BatchWriter
 ) -> None:
@@ -402,8 +413,9 @@ def test_a_session_that_was_given_up_is_ended_when_the_writer_comes_back(
     # Nobody told PostgreSQL that this session is over: it keeps the lock and the journal's row.
     silent = writer._connection
     assert silent is not None
+    silent.execute("BEGIN")
     silent.execute("UPDATE journal SET position = position + 1")
-    writer._connection, writer._locked = None, False
+    writer._connection, writer._locked, writer._prepared = None, False, False
 
     writer.write(line.waiting)
 
