@@ -1,6 +1,7 @@
 """Runs a server as a process: signals, messages and the exit code."""
 
 import asyncio
+import gc
 import os
 import signal
 from collections.abc import Callable
@@ -16,6 +17,9 @@ from exchange.settings import Settings
 from exchange.system import ADMIN_TOKEN_FILE, StartError, System
 
 OK, FAILED, BAD_SETTINGS, INTERRUPTED = 0, 1, 2, 130
+
+GARBAGE_THRESHOLDS = (10_000, 10, 10)
+"""Most of what an order leaves behind is freed without the collector: let it look more seldom."""
 
 Company = Callable[[System], AbstractAsyncContextManager[str | None]]
 """What lives beside the server, from when it answers until before it stops: the demo.
@@ -68,6 +72,7 @@ def _listen_to_signals(stop: Callable[[], object]) -> None:
 async def _serve(settings: Settings, company: Company, stop: asyncio.Event) -> int:
     system = System(settings)
     await system.start()
+    _spare_collector()
     try:
         if system.admin_token is not None:
             kept = settings.data_dir / ADMIN_TOKEN_FILE
@@ -90,6 +95,13 @@ async def _serve(settings: Settings, company: Company, stop: asyncio.Event) -> i
         complain("stopped with requests unanswered; what was acknowledged is safe")
         return FAILED
     return OK
+
+
+def _spare_collector() -> None:
+    """Let garbage collections, which stop all threads, pass over what the start has made."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GARBAGE_THRESHOLDS)
 
 
 async def _first(*events: asyncio.Event) -> None:
