@@ -20,20 +20,22 @@ async def measure_recovery(open_orders: int) -> float:
         data_dir = Path(folder) / "data"
         with exchange(data_dir, EXCHANGE_RATE_LIMITS="off") as (url, token):
             tokens = await make_world(url, token, markets=1, accounts=8)
-            await _place_resting(url, tokens, open_orders)
+            await place_resting(url, tokens, open_orders)
         started = perf_counter()
         with exchange(data_dir, EXCHANGE_RATE_LIMITS="off") as (url, _):
             order = b'{"market":"M0_USD","side":"buy","type":"market","quantity":"0.0001"}'
-            await _send(url, [iter([post(ORDERS, order, tokens[0])])])
+            await send(url, [iter([post(ORDERS, order, tokens[0])])])
             return perf_counter() - started
 
 
-async def _place_resting(url: str, tokens: list[str], count: int) -> None:
+async def place_resting(url: str, tokens: list[str], count: int) -> None:
+    """Place orders that stay open."""
     per_account = count // len(tokens) // SIZE
-    await _send(url, [resting_requests(token, per_account, SIZE) for token in tokens])
+    await send(url, [resting_requests(token, per_account, SIZE) for token in tokens])
 
 
-async def _send(url: str, requests: list[Iterator[bytes]]) -> None:
+async def send(url: str, requests: list[Iterator[bytes]]) -> None:
+    """Send requests over a connection for each of the lists; none may be refused."""
     address = urlsplit(url)
     assert address.hostname is not None, "a server has an address"
     assert address.port is not None, "a server has a port"
