@@ -326,10 +326,13 @@ def _claim(path: Path) -> IO[str]:
 
 
 def _make_socket_dir(data_dir: Path, user: _User) -> Path:
-    """Make `run` in the data directory, or where that path is too long for a socket, a link."""
+    """Make `run` in the data directory, or where that path cannot be a socket's, a link."""
     _remove_socket_dir(data_dir)
     sockets = data_dir / "run"
-    if len(os.fsencode(sockets / ".s.PGSQL.5432")) > SOCKET_PATH_BYTES:
+    path = os.fsencode(sockets / ".s.PGSQL.5432")
+    # To PostgreSQL's clients a comma stands between hosts, and there is no way to quote it; its
+    # server quotes paths.
+    if len(path) > SOCKET_PATH_BYTES or b"," in path or b'"' in path:
         sockets = Path(tempfile.mkdtemp(prefix="exchange-")) / "run"  # Closed to others, too.
         (data_dir / "run").symlink_to(sockets)
     sockets.mkdir(mode=0o700)

@@ -269,6 +269,17 @@ def test_a_deep_directory_gets_short_sockets_that_a_killed_run_does_not_pile_up(
     assert list(temporary.iterdir()) == []
 
 
+@pytest.mark.parametrize("name", ["a,b", "a b", "a'b", 'a"b', "a%20b", "a&b=c", "ä", "a=b?c#d"])
+def test_a_directory_may_have_any_name(tmp_path: Path, name: str) -> None:
+    servers = EmbeddedServers(tmp_path / name)
+
+    servers.start()
+    answers = query(servers, "SELECT 1"), ping(servers)
+    servers.stop()
+
+    assert answers == (1, True)
+
+
 def test_a_directory_with_other_files_is_refused_and_keeps_its_mode(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").touch()
     tmp_path.chmod(0o755)
