@@ -130,13 +130,18 @@ async def trade_while_it_stands_still(exchange: Exchange, seconds: float) -> Non
 @contextmanager
 def standing_still(postmaster: psutil.Process) -> Iterator[None]:
     """Stop every process of PostgreSQL meanwhile."""
-    processes = [postmaster, *postmaster.children(recursive=True)]
+    stopped = [postmaster]
     try:
-        for process in processes:
+        postmaster.suspend()
+        # It may be making another process for one more connection: that one must not run on.
+        while postmaster.status() != psutil.STATUS_STOPPED:
+            pass
+        stopped += postmaster.children(recursive=True)
+        for process in stopped:
             process.suspend()
         yield
     finally:
-        for process in processes:
+        for process in stopped:
             process.resume()
 
 
