@@ -1,0 +1,1 @@
+"""Load tests with Locust: see README.md beside this file."""
