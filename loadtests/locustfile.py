@@ -46,6 +46,9 @@ class Shape(LoadTestShape):
         assert self.runner is not None, "Locust sets it"
         options = self.runner.environment.parsed_options
         assert options is not None, "Locust was started from its command line"
+        if RUN.impossible:
+            RUN.impossible = False  # The page may try again.
+            return None
         most = options.num_users or 1
         users = users_at(options.shape, self.get_run_time(), options.run_time, most)
         return None if users is None else (users, float(options.spawn_rate or most))
@@ -88,7 +91,8 @@ def _prepare(environment: Environment, **_: Any) -> None:  # noqa: ANN401
         admin = _admin(environment)
         RUN.begin(admin.make_world(max(1, options.markets), max(2, options.accounts)))
     except ProvisionError as error:
-        # The users that Locust starts now stop at once, as they find no world.
+        # The users that Locust starts now stop at once, as they find no world; so does the shape.
+        RUN.impossible = True
         _fail(environment, f"cannot prepare the exchange: {error}")
         return
     if not isinstance(environment.runner, WorkerRunner):

@@ -35,11 +35,13 @@ class Run:
 
     def __init__(self) -> None:
         """Start without a world: no run has begun."""
+        self.impossible = False
         self._world: World | None = None
         self.begin(None)
 
     def begin(self, world: World | None) -> None:
         """Start counting anew."""
+        self.impossible = False
         self._world = world
         self._numbers = defaultdict[str, "count[int]"](count)
         self._started = monotonic()
