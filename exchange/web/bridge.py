@@ -45,6 +45,16 @@ class CommandRecipient(Protocol):
         """Hand over commands."""
 
 
+class Sender(Protocol):
+    """Whatever takes commands and gives back their answers."""
+
+    async def send(self, command: Command) -> Answer:
+        """Send a command and return its answer."""
+
+    async def send_all(self, commands: Sequence[Command]) -> list[Answer]:
+        """Send commands as one step, in order, with nothing in between."""
+
+
 class MarketView:
     """One market as committed: its rules, its book and its last trades."""
 

@@ -233,11 +233,7 @@ class Connection:
         if self._shared.stopping:
             raise Problem("exchange_busy", retry_after=1)
         turn = Turn(self._context.bridge, self._last_turn)
-        context = replace(
-            self._context,
-            bridge=turn,  # type: ignore[arg-type]  # All of a bridge that a handler needs.
-        )
-        call = operation.call(context, principal)
+        call = operation.call(replace(self._context, turn=turn), principal)
         await self._slots.acquire()
         self._last_turn = turn.over
         task = self._shared.start(self._finish(operation.route, call, turn, frame_id))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     # Only for the types: nothing here is called, and these modules know the table in turn.
     from exchange.metrics import Metrics
     from exchange.web.auth import TokenIndex
-    from exchange.web.bridge import Bridge
+    from exchange.web.bridge import Bridge, Sender
     from exchange.web.ratelimit import RateLimiter
     from exchange.web.storage import Queries, Tokens
 
@@ -63,6 +63,13 @@ class Context:
     log: FilteringBoundLogger
     unavailable: tuple[type[Exception], ...] = ()
     """What a read raises while its storage is away: answered as `storage_unavailable`."""
+    turn: "Sender | None" = None
+    """Where commands must keep an order: what sends them when their turn has come."""
+
+    @property
+    def sender(self) -> "Sender":
+        """What sends a handler's commands."""
+        return self.bridge if self.turn is None else self.turn
 
 
 class Call(NamedTuple):

@@ -61,7 +61,7 @@ async def _place(call: Call, form: OrderForm, *, test: bool = False) -> Answer:
     wanted = wanted_order(form, context.bridge.view.markets)
     with _Ahead() as ahead:
         command = _command(call, wanted, ahead, test=test)
-        answer = await context.bridge.send(command)
+        answer = await context.sender.send(command)
         if not isinstance(answer, Doubtful):
             return answer
         assert wanted.client_order_id is not None, "only a client order id is doubtful"
@@ -72,7 +72,7 @@ async def _place(call: Call, form: OrderForm, *, test: bool = False) -> Answer:
         if retried is not None:
             return retried
         request_id = context.bridge.new_request_id()
-        return await context.bridge.send(command._replace(request_id=request_id, looked_up=True))
+        return await context.sender.send(command._replace(request_id=request_id, looked_up=True))
 
 
 class _Ahead:
@@ -221,7 +221,7 @@ async def _send_batch(context: Context, commands: list[PlaceOrder]) -> list[Answ
             if retried is not None:
                 answers[command.request_id] = retried
     new = [command for command in commands if command.request_id not in answers]
-    for command, answer in zip(new, await context.bridge.send_all(new), strict=True):
+    for command, answer in zip(new, await context.sender.send_all(new), strict=True):
         answers[command.request_id] = answer
     return [answers[command.request_id] for command in commands]
 
@@ -327,7 +327,7 @@ async def amend(call: Call) -> Answered:
         price=price,
         quantity=quantity,
     )
-    answer = await context.bridge.send(command)
+    answer = await context.sender.send(command)
     if _is_gone(answer):
         raise _not_open(await context.queries.order(account_id, order_id))
     outcome = _outcome(answer)
@@ -351,7 +351,7 @@ async def _cancel(call: Call, order_id: int, client_order_id: str | None) -> Ans
     command = CancelOrder(
         bridge.new_request_id(), bridge.now(), account_id, order_id, client_order_id
     )
-    answer = await bridge.send(command)
+    answer = await context.sender.send(command)
     if _is_gone(answer):
         raise _not_open(
             await context.queries.order(account_id, order_id)
@@ -407,7 +407,7 @@ async def cancel_orders(
         for market in (markets if symbol is None else (symbol,))
     ]
     canceled: list[int] = []
-    for answer in await bridge.send_all(commands):
+    for answer in await context.sender.send_all(commands):
         try:
             outcome = _outcome(answer)
         except Problem as problem:

@@ -12,13 +12,10 @@ from exchange.web.bridge import Bridge
 
 
 class Turn:
-    """The bridge as one operation's handler sees it: its first command waits for its turn."""
+    """Sends the commands of one operation: its first one waits for its turn."""
 
     def __init__(self, bridge: Bridge, before: asyncio.Future[None] | None) -> None:
         """Come after the turn that is over with `before`."""
-        self.view = bridge.view
-        self.now = bridge.now
-        self.new_request_id = bridge.new_request_id
         self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Done once the next one may send."""
         self._bridge = bridge

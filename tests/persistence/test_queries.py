@@ -11,7 +11,7 @@ import pytest
 from exchange.client_ids import Used
 from exchange.cursor import BadCursorError
 from exchange.messages import Outcome, Trade, TransferMade
-from exchange.orders import OrderState
+from exchange.orders import OrderState, TimeInForce
 from exchange.persistence.connections import make_pool
 from exchange.persistence.errors import StorageUnavailable
 from exchange.persistence.queries import Queries
@@ -262,7 +262,7 @@ def test_an_order_that_changed_without_the_book_has_no_trades_in_its_event(
     line = trading_line(writer.write)
     order = line.place(buy(5, at=100))
     line.place(sell(1, at=100, account=BOB))
-    line.place(buy(1, at=1, tif="fok"))
+    line.place(buy(1, at=1, tif=TimeInForce.FOK))
     line.commit()
 
     events = ask(database_url, lambda queries: queries.order_events(ALICE, 1))
