@@ -23,13 +23,18 @@ HIGH_RATES = {
 
 
 async def load(
-    url: str, requests: Sequence[Iterator[bytes]], seconds: float, pause: float = 0.0
+    url: str,
+    requests: Sequence[Iterator[bytes]],
+    seconds: float,
+    *,
+    pause: float = 0.0,
+    interval: float = 0.0,
 ) -> Measured:
     """Send requests over a connection for each of the lists; none may be refused."""
     address = urlsplit(url)
     assert address.hostname is not None, "a server has an address"
     assert address.port is not None, "a server has a port"
-    measured = await measure(address.hostname, address.port, requests, seconds, pause)
+    measured = await measure(address.hostname, address.port, requests, seconds, pause, interval)
     assert set(measured.statuses) <= {200, 201}, f"refused: {measured.statuses}"
     return measured
 

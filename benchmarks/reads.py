@@ -71,7 +71,7 @@ async def _trading(url: str, tokens: list[str], run: int, seconds: float) -> Asy
         single_requests(run * TRADERS + number, "M0_USD", token, int(seconds / PAUSE_SECONDS))
         for number, token in enumerate(tokens)
     ]
-    task = asyncio.create_task(load(url, requests, seconds, PAUSE_SECONDS))
+    task = asyncio.create_task(load(url, requests, seconds, pause=PAUSE_SECONDS))
     yield
     await task
 
