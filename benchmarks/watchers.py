@@ -16,7 +16,7 @@ from ctypes import Array, c_double
 from multiprocessing.sharedctypes import RawArray
 from struct import pack, unpack_from
 from time import perf_counter, sleep
-from typing import NamedTuple
+from typing import NamedTuple, cast
 from urllib.parse import urlsplit
 
 import orjson
@@ -106,8 +106,8 @@ class _Reader(asyncio.Protocol):
         self._begun = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.WriteTransport), "a TCP connection"
-        transport.write(UPGRADE + self._hello)
+        # uvloop's transports have all methods of asyncio's, but not its classes.
+        cast("asyncio.Transport", transport).write(UPGRADE + self._hello)
 
     def data_received(self, data: bytes) -> None:
         if self._rest:
