@@ -32,13 +32,21 @@ class Measured(NamedTuple):
 class _Connection(asyncio.Protocol):
     """Sends its requests one after the other; only what HTTP/1.1 with Content-Length needs."""
 
-    def __init__(self, requests: Iterator[bytes], done: asyncio.Future[None], pause: float) -> None:
+    def __init__(
+        self,
+        requests: Iterator[bytes],
+        done: asyncio.Future[None],
+        pause: float,
+        interval: float,
+    ) -> None:
         self.latencies: list[float] = []
         self.statuses: dict[int, int] = {}
         self.stopping = False
         self._requests = requests
         self._done = done
         self._pause = pause
+        self._interval = interval
+        self._due = 0.0
         self._buffer = b""
         self._sent = 0.0
 
@@ -46,8 +54,9 @@ class _Connection(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport), "a TCP connection"
         self._transport = transport
 
-    def begin(self) -> None:
-        self._send()
+    def begin(self, delay: float) -> None:
+        self._due = perf_counter() + delay
+        asyncio.get_running_loop().call_later(delay, self._send)
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
@@ -63,7 +72,11 @@ class _Connection(asyncio.Protocol):
         self.latencies.append(perf_counter() - self._sent)
         status = int(head[9:12])
         self.statuses[status] = self.statuses.get(status, 0) + 1
-        if self._pause:
+        if self._interval:
+            self._due += self._interval
+            wait = max(self._due - perf_counter(), 0)
+            asyncio.get_running_loop().call_later(wait, self._send)
+        elif self._pause:
             asyncio.get_running_loop().call_later(self._pause, self._send)
         else:
             self._send()
@@ -78,7 +91,9 @@ class _Connection(asyncio.Protocol):
             self._done.set_result(None)
             self._transport.close()
             return
-        self._sent = perf_counter()
+        now = perf_counter()
+        # Who has to wait for the answer before has waited since the request was due.
+        self._sent = min(now, self._due) if self._interval else now
         self._transport.write(request)
 
 
@@ -98,10 +113,12 @@ async def measure(
     requests: Sequence[Iterator[bytes]],
     seconds: float,
     pause: float = 0.0,
+    interval: float = 0.0,
 ) -> Measured:
     """Send from one connection per iterator until the time is over or all are sent.
 
-    With a pause after each answer, what is measured is latency at a moderate rate.
+    With a pause after each answer, what is measured is latency at a moderate rate; with an interval
+    between a connection's requests, at a given one.
     """
     loop = asyncio.get_running_loop()
     connections, futures = [], []
@@ -109,7 +126,7 @@ async def measure(
         done: asyncio.Future[None] = loop.create_future()
         _, protocol = await loop.create_connection(
             lambda source=source, done=done: _Connection(  # type: ignore[misc]
-                source, done, pause
+                source, done, pause, interval
             ),
             host,
             port,
@@ -122,8 +139,8 @@ async def measure(
         for connection in connections:
             connection.stopping = True
 
-    for connection in connections:
-        connection.begin()
+    for number, connection in enumerate(connections):
+        connection.begin(interval * number / len(connections))
     timer = loop.call_later(seconds, stop)
     await asyncio.gather(*futures)
     timer.cancel()

@@ -27,6 +27,8 @@ class PublishedBook:
         self.time = time
         self.bids: Ladder[int] = Ladder(Side.BUY)
         self.asks: Ladder[int] = Ladder(Side.SELL)
+        self._shown: dict[Side, dict[int, list[str]]] = {Side.BUY: {}, Side.SELL: {}}
+        """Levels as strings: made when they are first shown, and not again until they change."""
 
     def side(self, side: Side) -> Ladder[int]:
         """Return one side: price in ticks to lots."""
@@ -36,6 +38,7 @@ class PublishedBook:
         """Take over the level changes of one outcome."""
         for side, price, quantity in levels:
             ladder = self.side(side)
+            self._shown[side].pop(price, None)
             if quantity == 0:
                 ladder.drop(price)
             elif price in ladder.levels:
@@ -52,11 +55,17 @@ class PublishedBook:
 
     def format_depth(self, side: Side, levels: int) -> list[list[str]]:
         """Return the best levels of a side as decimal strings."""
-        market = self.market
+        shown = self._shown[side]
         return [
-            [market.format_price(price), market.format_quantity(quantity)]
-            for price, quantity in self.depth(side, levels)
+            shown.get(price) or self._show(side, price)
+            for price in islice(self.side(side), levels)
         ]
+
+    def _show(self, side: Side, price: int) -> list[str]:
+        market, quantity = self.market, self.side(side).levels[price]
+        level = [market.format_price(price), market.format_quantity(quantity)]
+        self._shown[side][price] = level
+        return level
 
     def checksum(self) -> int:
         """Return the CRC-32 of the top ten levels: `price:quantity`, joined by `|`, bids first."""

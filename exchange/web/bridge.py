@@ -58,7 +58,7 @@ class Sender(Protocol):
 class MarketView:
     """One market as committed: its rules, its book and its last trades."""
 
-    __slots__ = ("ahead", "book", "last_price", "market", "trades")
+    __slots__ = ("ahead", "book", "last_price", "market", "pages", "trades")
 
     def __init__(
         self, market: Market, book: PublishedBook, trades: Iterable[Trade], kept: int
@@ -68,6 +68,8 @@ class MarketView:
         self.book = book
         self.trades: deque[Trade] = deque(trades, kept)
         self.last_price = self.trades[-1].price if self.trades else None
+        self.pages: dict[int, bytes] = {}
+        """The book's best levels as they are sent, by how many are asked for; until it changes."""
         self.ahead: dict[Side, int] = dict.fromkeys(Side, 0)
         """What market orders on their way will take from the book before the next one: lots on the
         side of the buys, quote atoms on that of the sells."""
@@ -78,6 +80,7 @@ class MarketView:
             self.market = self.book.market = outcome.changed
         if outcome.levels:
             self.book.apply(outcome.levels, outcome.sequence, outcome.time)
+            self.pages.clear()
         if outcome.trades:
             self.trades.extend(outcome.trades)
             self.last_price = outcome.trades[-1].price

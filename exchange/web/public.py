@@ -2,6 +2,8 @@
 
 from itertools import islice
 
+import orjson
+
 from exchange.cursor import make_cursor
 from exchange.market import MarketState
 from exchange.rejects import Reject
@@ -15,6 +17,9 @@ from exchange.web.routing import Answered, Call, Context
 
 OK = 200
 CREATED = 201
+
+PAGES_KEPT = 8
+"""Of a book as it stands, for as many depths: one can ask for a thousand."""
 
 
 def find_market(context: Context, symbol: str, field: str | None = None) -> MarketView:
@@ -70,7 +75,13 @@ async def show_market(call: Call) -> Answered:
 async def show_book(call: Call) -> Answered:
     """Show the best levels of a market's book."""
     view = find_market(call.context, call.path["symbol"])
-    return Answered(OK, codec.book(view.book, given(call.query, DepthQuery).depth))
+    depth = given(call.query, DepthQuery).depth
+    page = view.pages.get(depth)
+    if page is None:
+        if len(view.pages) == PAGES_KEPT:
+            view.pages.clear()
+        page = view.pages[depth] = orjson.dumps(codec.book(view.book, depth))
+    return Answered(OK, page)
 
 
 async def list_trades(call: Call) -> Answered:
