@@ -79,7 +79,7 @@ class Bench:
             count = int(self._seconds / PAUSE_SECONDS) + 10
             requests.append(single_requests(self._seed, symbol, token, count))
         measured = await measure(
-            address.hostname, address.port, requests, self._seconds, PAUSE_SECONDS
+            address.hostname, address.port, requests, self._seconds, pause=PAUSE_SECONDS
         )
         refused = {status: n for status, n in measured.statuses.items() if status >= 300}
         assert not refused, f"not all requests succeeded: {measured.statuses}"

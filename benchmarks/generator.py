@@ -112,6 +112,7 @@ async def measure(
     port: int,
     requests: Sequence[Iterator[bytes]],
     seconds: float,
+    *,
     pause: float = 0.0,
     interval: float = 0.0,
 ) -> Measured:

@@ -1,4 +1,4 @@
-"""What several benchmarks do to a server: rates that hold nobody back, a deep book, a steady load."""
+"""What several benchmarks do to a server: high rates, a deep book, a steady load."""
 
 from collections.abc import Iterator, Sequence
 from urllib.parse import urlsplit
@@ -17,6 +17,7 @@ HIGH_RATES = {
         "READS_BURST",
         "ADDRESS_REQUESTS_PER_SECOND",
         "ADDRESS_BURST",
+        "WS_FRAMES_PER_SECOND",
     )
 } | {"EXCHANGE_MAX_CONNECTIONS_PER_ADDRESS": "4096"}
 """Rates are limited, as in earnest, but no benchmark reaches the limit."""
@@ -34,7 +35,9 @@ async def load(
     address = urlsplit(url)
     assert address.hostname is not None, "a server has an address"
     assert address.port is not None, "a server has a port"
-    measured = await measure(address.hostname, address.port, requests, seconds, pause, interval)
+    measured = await measure(
+        address.hostname, address.port, requests, seconds, pause=pause, interval=interval
+    )
     assert set(measured.statuses) <= {200, 201}, f"refused: {measured.statuses}"
     return measured
 

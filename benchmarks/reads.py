@@ -13,7 +13,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import repeat
 from pathlib import Path
-from urllib.request import urlopen
+
+from aiohttp import ClientSession
 
 from benchmarks.load import HIGH_RATES, load, make_depth
 from benchmarks.rows import Options, Row, compared
@@ -46,8 +47,8 @@ async def _rows(options: Options) -> list[Row]:
         tokens = await make_world(url, admin, markets=1, accounts=TRADERS)
         await make_depth(url, tokens[0], 100)
         file = Path(folder) / "book.json"
-        with urlopen(url + PATH) as answer:
-            file.write_bytes(answer.read())
+        async with ClientSession(url) as session, session.get(PATH) as answer:
+            file.write_bytes(await answer.read())
         with running(["benchmarks.bare_market_data", "--book", str(file)]) as yardstick:
             for run in range(runs):
                 bare.append(await _rate(yardstick, connections, seconds))

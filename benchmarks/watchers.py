@@ -170,7 +170,9 @@ async def _watch(url: str, count: int, channels: list[str], shared: "Array[c_dou
     loop, tally, address = asyncio.get_running_loop(), _Tally(), urlsplit(url)
     text = orjson.dumps({"op": "subscribe", "channels": channels})
     hello = b"\x81\xfe" + pack("!H", len(text)) + bytes(4) + text
-    kinds = [_Checker] * CHECKING + [_Reader] * (count - CHECKING) if channels else [_Reader] * count
+    kinds = (
+        [_Checker] * CHECKING + [_Reader] * (count - CHECKING) if channels else [_Reader] * count
+    )
     for kind in kinds:
         await loop.create_connection(
             lambda kind=kind: kind(tally, hello),  # type: ignore[misc]
