@@ -1,6 +1,7 @@
 """One market's order book: price-time priority over resting limit orders."""
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from exchange.ladder import Ladder
@@ -30,13 +31,17 @@ class Execution(NamedTuple):
 class Matched(NamedTuple):
     """What an incoming order met, in order."""
 
-    executions: list[Execution]
-    self_trades: list[Order]
+    executions: Sequence[Execution]
+    self_trades: Sequence[Order]
     """Own resting orders, taken out of the book to prevent a self-trade."""
     stopped_by_self_trade: bool
     """The incoming order must not go on: it met its own account."""
     spent: bool
     """A notional limit ended it: what is left buys not one lot at the next price."""
+
+
+NOBODY = Matched((), (), False, False)
+"""What most orders meet. Made once: they come to rest in half the time."""
 
 
 class OrderBook:
@@ -65,24 +70,29 @@ class OrderBook:
 
     def add(self, order: Order) -> None:
         """Let an order rest, last in the queue of its price."""
-        assert order.price is not None, "only orders with a price rest"
-        assert order.id not in self.orders, f"order {order.id} rests already"
-        side = self.side(order.side)
-        level = side.levels.get(order.price) or side.add(order.price, Level(order.price))
-        level.orders[order.id] = order
-        level.quantity += order.remaining
-        self.orders[order.id] = order
+        price, quantity, order_id = order.price, order.quantity, order.id
+        assert price is not None, "only orders with a price rest"
+        assert quantity is not None, "resting orders name a quantity"
+        assert order_id not in self.orders, f"order {order_id} rests already"
+        side = self.bids if order.side is Side.BUY else self.asks
+        level = side.levels.get(price)
+        if level is None:
+            level = side.add(price, Level(price))
+        level.orders[order_id] = self.orders[order_id] = order
+        level.quantity += quantity - order.filled
 
     def remove(self, order: Order) -> None:
         """Take a resting order out, wherever it stands in its queue."""
-        assert order.price is not None, "only orders with a price rest"
-        side = self.side(order.side)
-        level = side.levels[order.price]
-        del level.orders[order.id]
-        del self.orders[order.id]
-        level.quantity -= order.remaining
+        price, quantity, order_id = order.price, order.quantity, order.id
+        assert price is not None, "only orders with a price rest"
+        assert quantity is not None, "resting orders name a quantity"
+        side = self.bids if order.side is Side.BUY else self.asks
+        level = side.levels[price]
+        del level.orders[order_id]
+        del self.orders[order_id]
+        level.quantity -= quantity - order.filled
         if not level.orders:
-            side.drop(order.price)
+            side.drop(price)
 
     def reduce(self, order: Order, quantity: int) -> None:
         """Give a resting order a smaller quantity; it keeps its place."""
@@ -99,13 +109,13 @@ class OrderBook:
         the resting orders (`filled` only; money is the caller's) and removes those that are done;
         the incoming order itself is not touched.
         """
-        opposite = self.opposite(incoming.side)
+        opposite = self.asks if incoming.side is Side.BUY else self.bids
+        level = opposite.best_within(limit)
+        if level is None:
+            return NOBODY
         executions: list[Execution] = []
         self_trades: list[Order] = []
-        while lots > 0:
-            level = opposite.best()
-            if level is None or not opposite.reaches(level.price, limit):
-                break
+        while lots > 0 and level is not None:
             price_atoms = level.price * self._tick_lot_atoms
             while lots > 0 and level.orders:
                 # Before the own orders: what buys not one lot more trades with nobody.
@@ -120,23 +130,25 @@ class OrderBook:
                     if prevention is not SelfTradePrevention.CANCEL_RESTING:
                         return Matched(executions, self_trades, True, False)
                     continue
-                quantity = min(lots, maker.remaining)
+                quantity = maker.remaining
+                is_done = quantity <= lots
+                if not is_done:
+                    quantity = lots
                 if notional is not None:
-                    quantity = min(quantity, notional // price_atoms)
+                    if notional // price_atoms < quantity:
+                        quantity, is_done = notional // price_atoms, False
                     notional -= quantity * price_atoms
                 lots -= quantity
-                self._fill(opposite, level, maker, quantity)
+                maker.filled += quantity
+                level.quantity -= quantity
                 executions.append(Execution(maker, quantity))
+                if is_done:
+                    del level.orders[maker.id]
+                    del self.orders[maker.id]
+                    if not level.orders:
+                        opposite.drop(level.price)
+            level = opposite.best_within(limit)
         return Matched(executions, self_trades, False, False)
-
-    def _fill(self, side: Ladder[Level], level: Level, maker: Order, quantity: int) -> None:
-        maker.filled += quantity
-        level.quantity -= quantity
-        if maker.remaining == 0:
-            del level.orders[maker.id]
-            del self.orders[maker.id]
-            if not level.orders:
-                side.drop(level.price)
 
     def can_fill(self, incoming: Order, limit: int, lots: int, notional: int | None = None) -> bool:
         """Say whether `match` would trade all that the order asks for, without changing anything.

@@ -25,6 +25,13 @@ class Ladder(Generic[L]):
         """Return the level that trades first."""
         return self.levels[self._keys[-1] * self._sign] if self._keys else None
 
+    def best_within(self, limit: int) -> L | None:
+        """Return the level that trades first, if its price satisfies an incoming order's limit."""
+        keys = self._keys
+        if not keys or keys[-1] < limit * self._sign:
+            return None
+        return self.levels[keys[-1] * self._sign]
+
     def best_price(self) -> int | None:
         """Return the price that trades first."""
         return self._keys[-1] * self._sign if self._keys else None
