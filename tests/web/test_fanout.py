@@ -1,6 +1,6 @@
 import asyncio
 
-from exchange.web.fanout import READERS_AT_ONCE, Fanout
+from exchange.web.fanout import READERS_AT_ONCE, Fanout, Subscriber
 from tests.web.sockets import on_loop
 
 MANY = 2 * READERS_AT_ONCE + 1
@@ -9,7 +9,7 @@ MANY = 2 * READERS_AT_ONCE + 1
 class Reader:
     """Remembers the frames that it was given; may leave at the first one."""
 
-    def __init__(self, leaves: "dict[Reader, None] | None" = None) -> None:
+    def __init__(self, leaves: dict[Subscriber, None] | None = None) -> None:
         self.frames: list[bytes] = []
         self._leaves = leaves
 
@@ -22,19 +22,19 @@ class Reader:
 
 class Desk:
     def __init__(self, readers: int) -> None:
-        self.finished = 0
+        self.finished = asyncio.Event()
         self.fanout = Fanout(self._finish)
-        self.readers = {Reader(): None for _ in range(readers)}
+        self.readers: dict[Subscriber, None] = {Reader(): None for _ in range(readers)}
 
     def _finish(self) -> None:
-        self.finished += 1
+        self.finished.set()
 
     def send(self, *frames: bytes) -> None:
         for frame in frames:
             self.fanout.send("c", 0, frame, self.readers)
 
     def served(self, *frames: bytes) -> int:
-        return sum(reader.frames == list(frames) for reader in self.readers)
+        return sum(isinstance(r, Reader) and r.frames == list(frames) for r in self.readers)
 
 
 @on_loop
@@ -56,15 +56,14 @@ async def test_many_get_it_in_turns_of_the_loop_between_which_others_run() -> No
         await asyncio.sleep(0)
         served.append(desk.served(b"a"))
     assert served == [READERS_AT_ONCE, 2 * READERS_AT_ONCE, MANY]
-    assert desk.finished == 1
+    assert desk.finished.is_set()
 
 
 @on_loop
 async def test_each_reader_gets_frames_in_the_order_in_which_they_were_sent() -> None:
     desk = Desk(MANY)
     desk.send(b"a", b"b", b"c")
-    while desk.fanout.busy:
-        await asyncio.sleep(0)
+    await desk.finished.wait()
 
     assert desk.served(b"a", b"b", b"c") == MANY
 
