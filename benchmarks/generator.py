@@ -114,7 +114,6 @@ async def measure(
     seconds: float,
     *,
     pause: float = 0.0,
-    *,
     interval: float = 0.0,
 ) -> Measured:
     """Send from one connection per iterator until the time is over or all are sent.
