@@ -26,6 +26,7 @@ from benchmarks.world import batch_requests, make_world
 
 ORDERS = 50_000
 WARM_UP = 20_000
+"""Orders that rest before it is measured what others cost."""
 SIZE = 100
 CONNECTIONS = 1000
 ORDER_TARGET, CONNECTION_TARGET, HISTORY_TARGET = 1024, 65_536, 1.1
