@@ -2,9 +2,8 @@
 
     .venv/bin/python -m benchmarks.memory --orders 1000000
 
-What counts is the server's resident memory before and after. Orders are sent in batches, half of
-them crossing; a tenth of them comes before history is measured, so that buffers and caches have
-their size. Connections are kept alive after a request, or are WebSockets that read a book.
+What counts is the server's resident memory before and after. History are orders that are all
+filled; a tenth of them comes before it is measured, so that buffers and caches have their size. Connections are kept alive after a request, or are WebSockets that read a book.
 """
 
 import argparse
@@ -12,17 +11,20 @@ import asyncio
 import socket
 import tempfile
 from contextlib import ExitStack
+from itertools import repeat
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import orjson
 import psutil
 
+from benchmarks.generator import post
 from benchmarks.load import HIGH_RATES
 from benchmarks.recovery import place_resting, send
 from benchmarks.rows import Options, Row
 from benchmarks.servers import exchange
 from benchmarks.watchers import watching
-from benchmarks.world import batch_requests, make_world
+from benchmarks.world import BATCH, make_world
 
 ORDERS = 50_000
 WARM_UP = 20_000
@@ -101,11 +103,20 @@ def _asked(url: str) -> socket.socket:
 
 
 async def _trade(url: str, tokens: list[str], orders: int) -> None:
+    """Let half of the accounts buy what the others sell: in the end no order is open."""
     count = max(orders // len(tokens) // SIZE, 1)
-    await send(
-        url,
-        [batch_requests(seed, "M0_USD", token, count, SIZE) for seed, token in enumerate(tokens)],
-    )
+    requests = []
+    for number, token in enumerate(tokens):
+        order = {
+            "market": "M0_USD",
+            "side": ("buy", "sell")[number % 2],
+            "type": "limit",
+            "price": "100.00",
+            "quantity": "0.0010",
+        }
+        request = post(BATCH, orjson.dumps({"orders": [order] * SIZE}), token)
+        requests.append(repeat(request, count))
+    await send(url, requests)
 
 
 def main() -> None:
