@@ -3,13 +3,15 @@
     .venv/bin/python -m benchmarks.memory --orders 1000000
 
 What counts is the server's resident memory before and after. History are orders that are all
-filled; a tenth of them comes before it is measured, so that buffers and caches have their size. Connections are kept alive after a request, or are WebSockets that read a book.
+filled; a tenth of them comes before it is measured, so that buffers and caches have their size.
+Connections are kept alive after a request, or are WebSockets that read a book.
 """
 
 import argparse
 import asyncio
 import socket
 import tempfile
+from collections.abc import Iterator
 from contextlib import ExitStack
 from itertools import repeat
 from pathlib import Path
@@ -105,7 +107,7 @@ def _asked(url: str) -> socket.socket:
 async def _trade(url: str, tokens: list[str], orders: int) -> None:
     """Let half of the accounts buy what the others sell: in the end no order is open."""
     count = max(orders // len(tokens) // SIZE, 1)
-    requests = []
+    requests: list[Iterator[bytes]] = []
     for number, token in enumerate(tokens):
         order = {
             "market": "M0_USD",
