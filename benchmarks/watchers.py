@@ -113,8 +113,8 @@ class _Reader(asyncio.Protocol):
         if self._rest:
             data, self._rest = self._rest + data, b""
         if not self._open:
-            _, end, data = data.partition(b"\r\n\r\n")
-            assert end, "the answer to a handshake comes as a whole"
+            _, found, data = data.partition(b"\r\n\r\n")
+            assert found, "the answer to a handshake comes as a whole"
             self._open = True
         begin, size = 0, len(data)
         while size - begin >= 4:
@@ -170,14 +170,17 @@ async def _watch(url: str, count: int, channels: list[str], shared: "Array[c_dou
     loop, tally, address = asyncio.get_running_loop(), _Tally(), urlsplit(url)
     text = orjson.dumps({"op": "subscribe", "channels": channels})
     hello = b"\x81\xfe" + pack("!H", len(text)) + bytes(4) + text
+    assert address.hostname is not None, "a server has an address"
+    assert address.port is not None, "a server has a port"
+    host, port = address.hostname, address.port
     kinds = (
         [_Checker] * CHECKING + [_Reader] * (count - CHECKING) if channels else [_Reader] * count
     )
     for kind in kinds:
         await loop.create_connection(
             lambda kind=kind: kind(tally, hello),  # type: ignore[misc]
-            address.hostname,
-            address.port,
+            host,
+            port,
         )
     tally.note(shared)
     await asyncio.Event().wait()

@@ -57,8 +57,7 @@ class PublishedBook:
         """Return the best levels of a side as decimal strings."""
         shown = self._shown[side]
         return [
-            shown.get(price) or self._show(side, price)
-            for price in islice(self.side(side), levels)
+            shown.get(price) or self._show(side, price) for price in islice(self.side(side), levels)
         ]
 
     def _show(self, side: Side, price: int) -> list[str]:

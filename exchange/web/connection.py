@@ -25,9 +25,9 @@ from exchange.web.client_frames import (
     take_op,
 )
 from exchange.web.codec import Json
+from exchange.web.disconnect import cancel_orders
 from exchange.web.errors import Problem
 from exchange.web.feed import BALANCES, ORDERS, OWN, Feed, Topic, order_frame
-from exchange.web.forms import CancelAllQuery
 from exchange.web.frames import closing, encode
 from exchange.web.operations import CANCELS, Operation, Operations
 from exchange.web.outgoing import Outgoing
@@ -55,9 +55,6 @@ LOOK_SECONDS = 1.0
 
 REPLAY_PAGE = 500
 """Order events read from storage at a time."""
-
-FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, ATTEMPTS = 0.05, 2.0, 60
-"""Between attempts to cancel after a disconnect, and how many there are."""
 
 
 @dataclass(slots=True)
@@ -401,21 +398,4 @@ class Connection:
         """Cancel all open orders of the account, those that are on their way included."""
         if self._in_flight:
             await asyncio.wait(self._in_flight)
-        route, query = self._shared.operations.cancel_all, CancelAllQuery()
-        pause = FIRST_PAUSE_SECONDS
-        for _ in range(ATTEMPTS):
-            try:
-                await route.handler(Call(self._context, principal, {}, query, None))
-            except Exception as error:  # noqa: BLE001  explain() logs what it does not know.
-                failure = explain(error, self._context).code
-            else:
-                return
-            if self._context.bridge.closed:
-                break
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
-        self._context.log.error(
-            "orders not canceled after a disconnect",
-            account_id=principal.account_id,
-            failure=failure,
-        )
+        await cancel_orders(self._context, self._shared.operations.cancel_all, principal)

@@ -5,9 +5,9 @@ with it are one step, so the next update's `previous` is the sequence of the sna
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from exchange.market import Market
 from exchange.messages import (
@@ -24,6 +24,7 @@ from exchange.web import codec
 from exchange.web.bridge import MarketView, View
 from exchange.web.codec import Json
 from exchange.web.errors import Problem
+from exchange.web.fanout import Fanout, Subscriber
 from exchange.web.frames import encode
 
 TRADES_IN_SNAPSHOT = 100
@@ -50,23 +51,12 @@ class Topic(NamedTuple):
     account_id: int = EVERYBODY
 
 
-class Subscriber(Protocol):
-    """A connection, as seen from here."""
-
-    def take(self, channel: str, sequence: int, frame: bytes) -> None:
-        """Take a frame of a subscribed channel without waiting for anything.
-
-        `sequence` is the frame's in the channels that have one, else 0.
-        """
-
-
-class _Tick:
-    """What one drained list of answers comes to, per market and account."""
+class _News:
+    """What the public channels are still to be told, per market."""
 
     def __init__(self) -> None:
         self.books: dict[str, list[Outcome]] = {}
         self.trades: dict[str, list[Trade]] = {}
-        self.balances: dict[int, dict[str, BalanceState]] = {}
         self.markets: dict[str, None] = {}
 
 
@@ -78,6 +68,8 @@ class Feed:
         self._view = view
         self._subscribers: dict[Topic, dict[Subscriber, None]] = {}
         self._book_snapshots: dict[str, tuple[int, bytes]] = {}
+        self._news = _News()
+        self._fanout = Fanout(self._publish)
 
     def find(self, channel: str) -> str:
         """Return a channel's name if there is such a channel, or raise the problem."""
@@ -94,6 +86,7 @@ class Feed:
 
     def subscribe(self, topic: Topic, subscriber: Subscriber) -> None:
         """Give a subscriber all that happens in a topic from now on."""
+        self._catch_up()
         self._subscribers.setdefault(topic, {})[subscriber] = None
 
     def unsubscribe(self, topic: Topic, subscriber: Subscriber) -> None:
@@ -108,6 +101,7 @@ class Feed:
 
     def snapshot(self, channel: str) -> bytes | None:
         """Return the first frame of a public channel: how things stand now."""
+        self._catch_up()
         kind, _, symbol = channel.partition(":")
         match kind:
             case "book":
@@ -138,6 +132,7 @@ class Feed:
 
         Updates go on meanwhile: the subscriber keeps back those above the sequence.
         """
+        self._catch_up()
         book = self._view.markets[channel.partition(":")[2]].book
         market, sequence = book.market, book.sequence
         frame = _book_frame(book, "snapshot", None, [], [])
@@ -184,32 +179,47 @@ class Feed:
         """Send what was committed: order reports, then balances, then markets, books and trades."""
         if not self._subscribers:
             return
-        tick = _Tick()
+        balances: dict[int, dict[str, BalanceState]] = {}
         for answer in answers:
             if not isinstance(answer, Settled):
                 continue
             for state in answer.balances:
-                tick.balances.setdefault(state.account_id, {})[state.currency] = state
+                balances.setdefault(state.account_id, {})[state.currency] = state
             fact = answer.fact
             if isinstance(fact, Outcome):
                 self._report_orders(fact, answer.order_sequences)
-                self._collect(tick, fact)
+                self._collect(fact)
             elif isinstance(fact, MarketCreated):
-                tick.markets[fact.market.symbol] = None
-        self._send_balances(tick)
-        self._send_markets(tick)
-        for symbol, outcomes in tick.books.items():
+                self._news.markets[fact.market.symbol] = None
+        self._send_balances(balances)
+        # While some still wait for the last frames, what is new gathers for the next ones.
+        if not self._fanout.busy:
+            self._publish()
+
+    def _collect(self, outcome: Outcome) -> None:
+        news = self._news
+        if outcome.levels:
+            news.books.setdefault(outcome.market, []).append(outcome)
+        if outcome.trades:
+            news.trades.setdefault(outcome.market, []).extend(outcome.trades)
+        if outcome.changed is not None:
+            news.markets[outcome.market] = None
+
+    def _publish(self) -> None:
+        """Send what is new to the public channels."""
+        news, self._news = self._news, _News()
+        self._send_markets(news.markets)
+        for symbol, outcomes in news.books.items():
             self._send_book(symbol, outcomes)
-        for symbol, trades in tick.trades.items():
+        for symbol, trades in news.trades.items():
             self._send_trades(symbol, trades)
 
-    def _collect(self, tick: _Tick, outcome: Outcome) -> None:
-        if outcome.levels:
-            tick.books.setdefault(outcome.market, []).append(outcome)
-        if outcome.trades:
-            tick.trades.setdefault(outcome.market, []).extend(outcome.trades)
-        if outcome.changed is not None:
-            tick.markets[outcome.market] = None
+    def _catch_up(self) -> None:
+        """Let all have what happened up to now: who begins here begins after it."""
+        if self._fanout.busy:
+            self._fanout.flush()
+            self._publish()
+            self._fanout.flush()
 
     def _report_orders(self, outcome: Outcome, sequences: Sequence[int]) -> None:
         for state, sequence in zip(outcome.orders, sequences, strict=True):
@@ -220,17 +230,19 @@ class Feed:
                 for subscriber in tuple(subscribers):
                     subscriber.take(ORDERS, sequence, frame)
 
-    def _send_balances(self, tick: _Tick) -> None:
-        for account_id, balances in tick.balances.items():
+    def _send_balances(self, changes: Mapping[int, Mapping[str, BalanceState]]) -> None:
+        for account_id, balances in changes.items():
             topic = Topic(BALANCES, account_id)
             if topic in self._subscribers:
                 changed = self._balances(balances.values())
-                self._send(topic, {"channel": BALANCES, "balances": changed})
+                frame = encode({"channel": BALANCES, "balances": changed})
+                for subscriber in tuple(self._subscribers[topic]):
+                    subscriber.take(BALANCES, 0, frame)
 
-    def _send_markets(self, tick: _Tick) -> None:
+    def _send_markets(self, symbols: Iterable[str]) -> None:
         topic = Topic(MARKETS)
-        if tick.markets and topic in self._subscribers:
-            self._send(topic, {"channel": MARKETS, "markets": self._describe(tick.markets)})
+        if symbols and topic in self._subscribers:
+            self._send(topic, {"channel": MARKETS, "markets": self._describe(symbols)})
 
     def _send_book(self, symbol: str, outcomes: Sequence[Outcome]) -> None:
         """Send one frame for all changes of a tick: each level as it is after the last of them."""
@@ -260,10 +272,7 @@ class Feed:
             self._send(topic, {"channel": topic.channel, "trades": shown})
 
     def _send(self, topic: Topic, body: Json, sequence: int = 0) -> None:
-        frame = encode(body)
-        # A copy, because a subscriber that has fallen too far behind unsubscribes itself.
-        for subscriber in tuple(self._subscribers[topic]):
-            subscriber.take(topic.channel, sequence, frame)
+        self._fanout.send(topic.channel, sequence, encode(body), self._subscribers[topic])
 
 
 def order_frame(sequence: int, state: OrderState, rules: Market, trades: Iterable[Trade]) -> bytes:

@@ -1,3 +1,4 @@
+import asyncio
 from binascii import crc32
 from random import Random
 from typing import Any, TypeAlias
@@ -11,6 +12,7 @@ from exchange.orders import Side
 from exchange.published import PublishedBook
 from exchange.web.bridge import View
 from exchange.web.errors import Problem
+from exchange.web.fanout import READERS_AT_ONCE
 from exchange.web.feed import Feed, Topic
 from tests.builders import (
     ALICE,
@@ -29,6 +31,7 @@ from tests.builders import (
     transfer,
     update,
 )
+from tests.web.sockets import on_loop
 
 Json: TypeAlias = dict[str, Any]
 BOOK, TRADES = "book:BTC_USDT", "trades:BTC_USDT"
@@ -212,6 +215,24 @@ def test_a_copy_of_the_book_is_exact_whatever_happens(seed: int) -> None:
                 copies.append(desk.copy_of(BOOK))
     desk.line.send(cancel_all(ALICE))
     desk.tick()
+
+    for copy in copies:
+        copy.check(desk.view.markets["BTC_USDT"].book)
+
+
+@on_loop
+async def test_copies_are_exact_whoever_begins_while_many_still_wait_for_a_frame() -> None:
+    desk = Desk()
+    copies = [desk.copy_of(BOOK) for _ in range(3 * READERS_AT_ONCE)]
+    for price in range(101, 111):
+        desk.line.place(sell(2, at=price))
+        desk.tick()
+        assert len({copy.sequence for copy in copies}) > 1, "some wait"
+        if price % 2:
+            copies.append(desk.copy_of(BOOK))
+            assert len({copy.sequence for copy in copies}) == 1, "nobody waits"
+        await asyncio.sleep(0)
+    desk.copy_of(BOOK)
 
     for copy in copies:
         copy.check(desk.view.markets["BTC_USDT"].book)
