@@ -15,6 +15,9 @@ Replay = Callable[[], None]
 """Does the operations that it was made with; this alone is timed."""
 
 
+_Call = tuple[Callable[..., object], tuple[object, ...]]
+
+
 class Peer(NamedTuple):
     """A book that is not ours."""
 
@@ -65,15 +68,12 @@ def _pyorderbook(opening: Iterable[Operation], operations: Iterable[Operation]) 
 
 
 def _lightmatchingengine(opening: Iterable[Operation], operations: Iterable[Operation]) -> Replay:
-    from lightmatchingengine.lightmatchingengine import (  # noqa: PLC0415  Optional.
-        LightMatchingEngine,
-        Side as TheirSide,
-    )
+    from lightmatchingengine import lightmatchingengine as theirs  # noqa: PLC0415  Optional.
 
-    engine = LightMatchingEngine()
-    sides = {Side.BUY: TheirSide.BUY, Side.SELL: TheirSide.SELL}
+    engine = theirs.LightMatchingEngine()
+    sides = {Side.BUY: theirs.Side.BUY, Side.SELL: theirs.Side.SELL}
     ids: dict[int, int] = {}
-    calls = []
+    calls: list[_Call] = []
     add, cancel = engine.add_order, engine.cancel_order
     number = 0
     opened = list(opening)
@@ -104,7 +104,8 @@ def _fastlob(opening: Iterable[Operation], operations: Iterable[Operation]) -> R
 
     logging.getLogger("[LOB-1]").setLevel(logging.CRITICAL)
     book = Orderbook()
-    book._alive = True  # Without start(): its thread looks for expired orders, of which are none.
+    # Without start(), whose thread looks for expired orders, of which there are none.
+    book._alive = True  # noqa: SLF001
     sides = {Side.BUY: OrderSide.BID, Side.SELL: OrderSide.ASK}
     ids: dict[int, str] = {}
 
@@ -132,7 +133,7 @@ def _limit_order_book(opening: Iterable[Operation], operations: Iterable[Operati
     from limit_order_book import LimitOrderBook  # noqa: PLC0415  Optional.
 
     book = LimitOrderBook()
-    calls = []
+    calls: list[_Call] = []
     opened = list(opening)
     for operation in (*opened, *operations):
         number, buys, lots = operation.id, operation.side is Side.BUY, operation.quantity
