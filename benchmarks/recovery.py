@@ -1,5 +1,6 @@
 """How long a start takes when many orders are open: from process start to the first trade."""
 
+import asyncio
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,11 +8,21 @@ from time import perf_counter
 from urllib.parse import urlsplit
 
 from benchmarks.generator import measure, post
+from benchmarks.rows import Options, Row
 from benchmarks.servers import exchange
 from benchmarks.world import ORDERS, make_world, resting_requests
 
 SIZE = 100
 LONGEST_SECONDS = 600
+OPEN_ORDERS = 100_000
+
+
+def rows(options: Options) -> list[Row]:
+    """Measure once how long the start takes."""
+    count = 1600 if options.short else OPEN_ORDERS
+    seconds = asyncio.run(measure_recovery(count))
+    name = f"start with {count:,} open orders"
+    return [Row(name, seconds, "s", better="lower", detail="from process start to the first trade")]
 
 
 async def measure_recovery(open_orders: int) -> float:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
 
 LISTENING = re.compile(r"listening on (http://\S+)")
 
@@ -14,23 +15,25 @@ LISTENING = re.compile(r"listening on (http://\S+)")
 @contextmanager
 def running(arguments: Sequence[str], **environment: str) -> Iterator[str]:
     """Run a Python module until the block ends; yields the address that it prints."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", *arguments],
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, **environment},
-    )
-    try:
-        assert process.stdout is not None, "stdout is a pipe"
-        line = process.stdout.readline()
-        match = LISTENING.search(line)
-        if match is None:
-            message = f"{arguments[0]} did not start: {line!r}"
-            raise RuntimeError(message)
-        yield match.group(1)
-    finally:
-        process.terminate()
-        process.wait(30)
+    with TemporaryFile("w+") as said:
+        process = subprocess.Popen(
+            [sys.executable, "-m", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=said,
+            text=True,
+            env={**os.environ, **environment},
+        )
+        try:
+            assert process.stdout is not None, "stdout is a pipe"
+            line = process.stdout.readline()
+            match = LISTENING.search(line)
+            if match is None:
+                said.seek(0)
+                raise RuntimeError(f"{arguments[0]} did not start: {line!r} {said.read()}")
+            yield match.group(1)
+        finally:
+            process.terminate()
+            process.wait(30)
 
 
 @contextmanager
