@@ -33,7 +33,7 @@ def test_every_operation_does_something_and_the_book_keeps_its_size(flow: Flow) 
         if operation.kind in {"cross", "market"}:
             assert traded
         else:
-            assert len(book.orders) != before
+            assert traded or len(book.orders) != before
     book.check()
 
     assert DEEP * 0.8 < len(book.orders) < DEEP * 1.5
