@@ -11,7 +11,7 @@ from exchange.amounts import format_scaled
 from exchange.client_ids import ClientOrderIds
 from exchange.currency import Currency
 from exchange.engine import hold_for
-from exchange.ledger import Ledger
+from exchange.ledger import Balance, Ledger
 from exchange.market import Market
 from exchange.messages import (
     Account,
@@ -152,7 +152,8 @@ class Admission:
             order_id = self.next_order_id
             self.next_order_id += 1
             self._enter(order_id, command)
-        return ToMarket(command.market, command._replace(order_id=order_id, hold=hold))
+        # Its last two fields; half as long as _replace, for every order.
+        return ToMarket(command.market, PlaceOrder._make((*command[:-2], order_id, hold)))
 
     def _find_retry(self, command: PlaceOrder, client_order_id: str) -> Admitted | None:
         key = (command.account_id, client_order_id)
@@ -394,24 +395,27 @@ class Admission:
 
     def _settle_outcome(self, outcome: Outcome, order_sequences: tuple[int, ...]) -> list[Answer]:
         ledger = self.ledger
-        ledger.unlock(outcome.unlocks)
-        ledger.post(outcome.postings)
         if outcome.changed is not None:
             self.markets[outcome.market] = outcome.changed
         market = self.markets[outcome.market]
-        touched = dict.fromkeys((line.account_id, line.currency) for line in outcome.postings)
+        ledger.unlock(outcome.unlocks)
+        touched = ledger.post(outcome.postings)
         answers: list[Answer] = []
         if outcome.refused_order_id:
             assert outcome.rejection is not None, "a refused order has a rejection"
             answers.extend(self._settle_refused(outcome.refused_order_id, outcome.rejection))
-        amended = self.orders.by_id.get(self._amended.pop(outcome.request_id, 0))
-        if amended is not None:
-            amended.amending -= 1
+        if self._amended:
+            amended = self.orders.by_id.get(self._amended.pop(outcome.request_id, 0))
+            if amended is not None:
+                amended.amending -= 1
         for state in outcome.orders:
             currency = (market.quote if state.side is Side.BUY else market.base).symbol
-            touched[state.account_id, currency] = None
-            answers.extend(self._settle_order(state, currency))
-        balances = tuple(ledger.state(account_id, currency) for account_id, currency in touched)
+            key = (state.account_id, currency)
+            balance = touched[key] = ledger.balance(*key)
+            waiting = self._settle_order(state, balance)
+            if waiting:
+                answers.extend([Known(request_id, state.id) for request_id in waiting])
+        balances = tuple([balance.state(key) for key, balance in touched.items()])
         return [Settled(outcome, balances, order_sequences), *answers]
 
     def _settle_refused(self, order_id: int, rejection: Rejection) -> list[Answer]:
@@ -421,10 +425,11 @@ class Admission:
             self.client_ids.forget((order.account_id, order.client_order_id))
         return [Refused(request_id, rejection) for request_id in order.waiting or ()]
 
-    def _settle_order(self, state: OrderState, currency: str) -> list[Answer]:
+    def _settle_order(self, state: OrderState, balance: Balance) -> list[int] | None:
+        """Take over how an order stands; return the retries that waited for it."""
         order = self.orders.by_id[state.id]
         waiting, order.waiting = order.waiting, None
-        self.ledger.rest(state.account_id, currency, state.hold - order.hold)
+        balance.resting += state.hold - order.hold
         order.hold = state.hold
         if state.is_open:
             order.take(state)
@@ -432,7 +437,7 @@ class Admission:
             self.orders.leave(state.id)
             if state.client_order_id is not None:
                 self.client_ids.close((state.account_id, state.client_order_id))
-        return [Known(request_id, state.id) for request_id in waiting or ()]
+        return waiting
 
     # --- Recovery --------------------------------------------------------------------------------
 

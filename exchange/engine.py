@@ -88,7 +88,7 @@ class MatchingEngine:
         rejection = self._refuses(command)
         if rejection is not None or command.test:
             step.unlock(command.account_id, currency, command.hold)
-            return step.outcome(rejection)._replace(refused_order_id=command.order_id)
+            return step.outcome(rejection, command.order_id)
         order = self._order(command)
         step.placed = True
         step.touch(order)
@@ -426,21 +426,21 @@ class _Step:
         counters.trade_id += 1
         counters.last_price = price
         trade = Trade(
-            id=counters.trade_id,
-            aggregate_id=counters.aggregate_id,
-            market=market.symbol,
-            sequence=counters.sequence + 1,
-            time=counters.time,
-            price=price,
-            quantity=quantity,
-            notional=notional,
-            taker_side=taker.side,
-            maker_order_id=maker.id,
-            taker_order_id=taker.id,
-            maker_account_id=maker.account_id,
-            taker_account_id=taker.account_id,
-            maker_fee=maker_fee,
-            taker_fee=taker_fee,
+            counters.trade_id,
+            counters.aggregate_id,
+            market.symbol,
+            counters.sequence + 1,
+            counters.time,
+            price,
+            quantity,
+            notional,
+            taker.side,
+            maker.id,
+            taker.id,
+            maker.account_id,
+            taker.account_id,
+            maker_fee,
+            taker_fee,
         )
         self.trades.append(trade)
         self.postings.extend(trade_postings(market, trade))
@@ -457,28 +457,32 @@ class _Step:
             maker.status = OrderStatus.PARTIALLY_FILLED
             maker.hold = self.engine.hold_for(maker.side, price, maker.remaining)
 
-    def outcome(self, rejection: Rejection | None = None) -> Outcome:
+    def outcome(self, rejection: Rejection | None = None, refused_order_id: int = 0) -> Outcome:
         """Number the step and return its facts."""
         engine, counters = self.engine, self.engine.counters
+        states = []
         for order, hold in self.orders.values():
-            currency = engine.hold_currency(order.side)
-            self.unlock(order.account_id, currency, hold - order.hold)
+            if hold != order.hold:
+                currency = engine.hold_currency(order.side)
+                self.unlocks.append(Unlock(order.account_id, currency, hold - order.hold))
+            states.append(order.state())
         if self.prices:
             counters.sequence += 1
         return Outcome(
-            request_id=self.request_id,
-            market=engine.market.symbol,
-            time=counters.time,
-            sequence=counters.sequence,
-            rejection=rejection,
-            orders=tuple(order.state() for order, _ in self.orders.values()),
-            placed=self.placed,
-            trades=tuple(self.trades),
-            levels=tuple(self._level(side, price) for side, price in self.prices),
-            postings=tuple(self.postings),
-            unlocks=tuple(self.unlocks),
-            changed=self.changed,
-            audit=self.audit if rejection is None else None,
+            self.request_id,
+            engine.market.symbol,
+            counters.time,
+            counters.sequence,
+            rejection,
+            tuple(states),
+            self.placed,
+            tuple(self.trades),
+            tuple([self._level(side, price) for side, price in self.prices]),
+            tuple(self.postings),
+            tuple(self.unlocks),
+            self.changed,
+            self.audit if rejection is None else None,
+            refused_order_id,
         )
 
     def _level(self, side: Side, price: int) -> LevelChange:

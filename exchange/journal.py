@@ -23,10 +23,10 @@ class Journal:
             return Journaled(fact)
         totals, sequences = self.totals, self.order_sequences
         balances = []
-        for posting in fact.postings:
-            key = (posting.account_id, posting.currency)
-            totals[key] += posting.amount
-            balances.append(totals[key])
+        for account_id, currency, amount, _, _ in fact.postings:
+            key = (account_id, currency)
+            total = totals[key] = totals[key] + amount
+            balances.append(total)
         numbers = []
         if isinstance(fact, Outcome):
             for order in fact.orders:

@@ -6,6 +6,9 @@ from collections.abc import Iterable
 from exchange.messages import BalanceState, Posting, Unlock
 from exchange.settlement import OUTSIDE
 
+Key = tuple[int, str]
+"""Account id and currency."""
+
 
 class Balance:
     """What one account owns of one currency, in atoms."""
@@ -24,6 +27,10 @@ class Balance:
     def available(self) -> int:
         """What can be spent now."""
         return self.total - self.locked
+
+    def state(self, key: Key) -> BalanceState:
+        """Return the balance as committed, which is that of `key`."""
+        return BalanceState(key[0], key[1], self.total - self.resting, self.resting)
 
 
 class Ledger:
@@ -62,20 +69,20 @@ class Ledger:
             balance.locked -= amount
             assert balance.locked >= 0, f"account {account_id} unlocked more {currency} than held"
 
-    def post(self, postings: Iterable[Posting]) -> None:
-        """Apply committed postings."""
-        for posting in postings:
-            self.balance(posting.account_id, posting.currency).total += posting.amount
-
-    def rest(self, account_id: int, currency: str, change: int) -> None:
-        """Change what an account's open orders have locked as committed."""
-        if change:
-            self.balance(account_id, currency).resting += change
+    def post(self, postings: Iterable[Posting]) -> dict[Key, Balance]:
+        """Apply committed postings; return the balances that they changed."""
+        changed: dict[Key, Balance] = {}
+        for account_id, currency, amount, _, _ in postings:
+            key = (account_id, currency)
+            balance = changed.get(key)
+            if balance is None:
+                balance = changed[key] = self.balance(account_id, currency)
+            balance.total += amount
+        return changed
 
     def state(self, account_id: int, currency: str) -> BalanceState:
         """Return a balance as committed."""
-        balance = self.balance(account_id, currency)
-        return BalanceState(account_id, currency, balance.total - balance.resting, balance.resting)
+        return self.balance(account_id, currency).state((account_id, currency))
 
     def check(self) -> None:
         """Assert that money is conserved and that nobody owes any."""

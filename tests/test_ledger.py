@@ -46,7 +46,7 @@ def test_a_client_is_shown_as_locked_what_open_orders_hold_as_committed() -> Non
     ledger.hold(ALICE, "BTC", 7)
     before = ledger.state(ALICE, "BTC")
 
-    ledger.rest(ALICE, "BTC", 7)
+    ledger.balance(ALICE, "BTC").resting += 7
 
     assert before == BalanceState(ALICE, "BTC", 10, 0)
     assert ledger.state(ALICE, "BTC") == BalanceState(ALICE, "BTC", 3, 7)

@@ -135,20 +135,6 @@ def collect(journaled: Iterable[Journaled]) -> Batch:
 
 
 def _event(order: OrderState, sequence: int, market_sequence: int | None) -> Row:
-    return (
-        order.account_id,
-        sequence,
-        order.id,
-        market_sequence,
-        order.price,
-        order.quantity,
-        order.filled,
-        order.filled_notional,
-        order.fee,
-        order.hold,
-        order.status,
-        order.reason,
-        order.priority,
-        order.updated_at,
-        order.closed_at,
-    )
+    # In the order of its columns: price and quantity, `filled` to `priority`, the times of change.
+    changed = (*order[9:11], *order[12:19], *order[21:])
+    return (order.account_id, sequence, order.id, market_sequence, *changed)

@@ -1,7 +1,6 @@
 """Writes the newest snapshot of each book, and the last trades, to Redis."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from secrets import token_hex
 
 import orjson
@@ -15,6 +14,7 @@ from exchange.orders import Side
 from exchange.persistence import keys
 from exchange.persistence.errors import RedisUnavailable
 from exchange.published import PublishedBook
+from exchange.times import format_time
 
 TIMEOUT_SECONDS = 1.0
 
@@ -81,7 +81,7 @@ class SnapshotWriter:
         return {
             "market": book.market.symbol,
             "sequence": book.sequence,
-            "time": _time(book.time),
+            "time": format_time(book.time),
             "bids": book.format_depth(Side.BUY, self._depth),
             "asks": book.format_depth(Side.SELL, self._depth),
         }
@@ -103,10 +103,5 @@ def _trade(trade: Trade, market: Market) -> dict[str, object]:
         "price": market.format_price(trade.price),
         "quantity": market.format_quantity(trade.quantity),
         "taker_side": trade.taker_side,
-        "time": _time(trade.time),
+        "time": format_time(trade.time),
     }
-
-
-def _time(microseconds: int) -> str:
-    seconds, rest = divmod(microseconds, 1_000_000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:06}Z"

@@ -4,8 +4,6 @@ Plain dict building, because every answer and every stream goes through here.
 """
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
-from functools import lru_cache
 from typing import TypeAlias
 
 from exchange.amounts import format_scaled
@@ -15,23 +13,12 @@ from exchange.messages import Account, BalanceState, Trade
 from exchange.orders import OrderState, Side
 from exchange.published import PublishedBook
 from exchange.stored import Proof, StoredAudit, StoredPosting, StoredToken, StoredTransfer
+from exchange.times import format_time
 
 Json: TypeAlias = dict[str, object]
 
 AVERAGE_DIGITS = 8
 """Decimal places that an average price may have beyond its market's: it need not end earlier."""
-
-
-def format_time(microseconds: int) -> str:
-    """Return microseconds since 1970 as RFC 3339 in UTC, always with six decimal places."""
-    seconds, rest = divmod(microseconds, 1_000_000)
-    return f"{_format_second(seconds)}.{rest:06d}Z"
-
-
-@lru_cache(4096)
-def _format_second(seconds: int) -> str:
-    # Most times of one answer lie in the same second, and strftime is the slow part.
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def page(items: list[Json], next_cursor: str | None = None) -> Json:

@@ -10,7 +10,7 @@ import orjson
 from aiohttp import WSMsgType, web
 from aiohttp.abc import AbstractStreamWriter
 
-from exchange.web import codec
+from exchange.times import format_time
 from exchange.web.app import explain
 from exchange.web.auth import demand
 from exchange.web.client_frames import (
@@ -173,7 +173,7 @@ class Connection:
         form = validate(known.form, fields)
         match form:
             case PingForm():
-                self._answer(frame_id, {"time": codec.format_time(self._context.bridge.now())})
+                self._answer(frame_id, {"time": format_time(self._context.bridge.now())})
             case AuthenticateForm():
                 self._answer(frame_id, self._authenticate(form))
             case SubscribeForm():

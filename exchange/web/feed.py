@@ -20,6 +20,7 @@ from exchange.messages import (
 )
 from exchange.orders import OrderState, Side
 from exchange.published import PublishedBook
+from exchange.times import format_time
 from exchange.web import codec
 from exchange.web.bridge import MarketView, View
 from exchange.web.codec import Json
@@ -294,7 +295,7 @@ def _book_frame(
         "type": kind,
         "sequence": book.sequence,
         "previous": previous,
-        "time": codec.format_time(book.time),
+        "time": format_time(book.time),
         "bids": bids,
         "asks": asks,
         "checksum": book.checksum(),

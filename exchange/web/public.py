@@ -7,6 +7,7 @@ import orjson
 from exchange.cursor import make_cursor
 from exchange.market import MarketState
 from exchange.rejects import Reject
+from exchange.times import format_time
 from exchange.web import codec
 from exchange.web.bridge import MarketView
 from exchange.web.codec import Json, page
@@ -37,7 +38,7 @@ def market_body(view: MarketView) -> Json:
 
 async def show_time(call: Call) -> Answered:
     """Tell the exchange's time."""
-    return Answered(OK, {"time": codec.format_time(call.context.bridge.now())})
+    return Answered(OK, {"time": format_time(call.context.bridge.now())})
 
 
 async def list_currencies(call: Call) -> Answered:

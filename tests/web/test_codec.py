@@ -6,6 +6,7 @@ from exchange.currency import Currency
 from exchange.market import make_market
 from exchange.messages import BalanceState, Trade
 from exchange.orders import Side
+from exchange.times import format_time
 from exchange.web import codec
 
 BTC, USDT = Currency("BTC", "Bitcoin", 8), Currency("USDT", "Tether", 6)
@@ -41,7 +42,7 @@ TRADE = Trade(
     ],
 )
 def test_times_are_utc_with_microseconds(microseconds: int, text: str) -> None:
-    assert codec.format_time(microseconds) == text
+    assert format_time(microseconds) == text
 
 
 @pytest.mark.parametrize(
