@@ -1,7 +1,7 @@
 """What operators measure: Prometheus metrics, and which parts are well.
 
-Every method may be called from any thread: the library's metrics hold their own locks, and the
-states are set in one step. All are called once per batch or per request, never per order.
+Every method but `count_request` may be called from any thread: the library locks its own
+metrics, and the states are set in one step. All are called once per batch or per request.
 """
 
 from collections import Counter as Tally
@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from exchange.messages import Answer, Outcome, Refused, Settled
+from exchange.tallies import Requests
 
 SECONDS = (
     0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10
@@ -43,18 +44,10 @@ class Metrics:
             "exchange_orders", "Orders placed, by status.", ["status"], registry=registry
         )
         self._trades = Counter("exchange_trades", "Trades.", ["market"], registry=registry)
-        self._http = Counter(
-            "exchange_http_requests",
-            "HTTP requests answered.",
-            ["method", "route", "status"],
-            registry=registry,
-        )
-        self._http_seconds = Histogram(
-            "exchange_http_request_seconds",
-            "Seconds from a request's headers to its answer.",
-            buckets=SECONDS,
-            registry=registry,
-        )
+        self._requests = Requests(SECONDS)
+        registry.register(self._requests)
+        self.count_request = self._requests.count
+        """Count an answered HTTP request (see `Requests`); for the event loop alone."""
         self._connections = Gauge(
             "exchange_http_connections", "Open connections.", registry=registry
         )
@@ -90,7 +83,6 @@ class Metrics:
         )
         # labels() takes a lock and a dictionary of its own each time: keep what it gave.
         self._stage_children: dict[str, Histogram] = {}
-        self._http_children: dict[tuple[str, str, int], Counter] = {}
         self.database_up = True
         self.redis_up = True
         self.halted: frozenset[str] = frozenset()
@@ -134,15 +126,6 @@ class Metrics:
         ):
             for label, count in tally.items():
                 counter.labels(label).inc(count)
-
-    def count_request(self, method: str, route: str, status: int, seconds: float) -> None:
-        """Count an answered HTTP request; `route` is its pattern, so that labels stay few."""
-        key = method, route, status
-        child = self._http_children.get(key)
-        if child is None:
-            child = self._http_children[key] = self._http.labels(method, route, str(status))
-        child.inc()
-        self._http_seconds.observe(seconds)
 
     def watch(
         self,

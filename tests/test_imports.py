@@ -11,7 +11,7 @@ OUTSIDES = {"web", "actors", "persistence"}
 COMMAND_LINE = {"__main__", "cli", "runner", "administration", "client", "demo"}
 """What `exchange ...` runs; it may start the whole, which `system` wires together."""
 
-FREE = COMMAND_LINE | {"system", "settings", "logs", "metrics"}
+FREE = COMMAND_LINE | {"system", "settings", "logs", "metrics", "tallies"}
 """Root modules that are not the core: they may use what is not in the standard library."""
 
 MODULES = sorted(path.relative_to(ROOT) for path in ROOT.rglob("*.py"))

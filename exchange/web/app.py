@@ -99,10 +99,10 @@ class Application:
             said = await _call(visit, route, variables, request.query)
         except Exception as error:  # noqa: BLE001  As above.
             said = say_problem(explain(error, self._context))
+        headers = said.headers
         if visit.allowance is not None:
-            said = said._replace(headers={**said.headers, **visit.allowance.headers()})
-        if self.stopping:
-            said = said._replace(closes=True)
+            headers = {**headers, **visit.allowance.headers()}
+        said = Said(said.status, headers, said.body, said.closes or self.stopping)
         self._count(visit, route, said.status)
         return said
 

@@ -143,8 +143,27 @@ class Outbox:
         return drained
 
 
+class _Step:
+    """Commands that were sent together, and what has come back of them."""
+
+    __slots__ = ("answers", "future", "left")
+
+    def __init__(self, future: asyncio.Future[list[Answer]], count: int) -> None:
+        self.future = future
+        """Done when all answers are there."""
+        self.answers: list[Answer | None] = [None] * count
+        self.left = count
+
+    def take(self, place: int, answer: Answer) -> None:
+        self.answers[place] = answer
+        self.left -= 1
+        if not self.left and not self.future.done():
+            self.future.set_result([one for one in self.answers if one is not None])
+
+
 class _Pending(NamedTuple):
-    future: asyncio.Future[Answer]
+    step: _Step
+    place: int
     market: str | None
     since: float
 
@@ -216,17 +235,27 @@ class Bridge:
 
         Raises `BusyError` before anything is done, `OutcomeUnknownError` when time has run out.
         """
-        return await self._submit(command)
+        return (await self._submit((command,)))[0]
 
     async def send_all(self, commands: Sequence[Command]) -> list[Answer]:
         """Send commands as one step, in order, with nothing in between; return their answers."""
-        self._make_room(commands)
-        futures = [self._enqueue(command) for command in commands]
-        return list(await asyncio.gather(*futures))
+        return await self._submit(commands) if commands else []
 
-    def _submit(self, command: Command) -> asyncio.Future[Answer]:
-        self._make_room((command,))
-        return self._enqueue(command)
+    def _submit(self, commands: Sequence[Command]) -> asyncio.Future[list[Answer]]:
+        self._make_room(commands)
+        step = _Step(self._loop.create_future(), len(commands))
+        now = monotonic()
+        for place, command in enumerate(commands):
+            market = command.market if isinstance(command, PlaceOrder) else None
+            if market is not None:
+                self._per_market[market] = self._per_market.get(market, 0) + 1
+            self._pending[command.request_id] = _Pending(step, place, market, now)
+        self._idle.clear()
+        # The commands of one turn of the loop go out together, in one message.
+        if not self._outgoing:
+            self._loop.call_soon(self._flush)
+        self._outgoing.extend(commands)
+        return step.future
 
     def _make_room(self, commands: Sequence[Command]) -> None:
         if self._closed or len(self._pending) + len(commands) > self._max_in_flight:
@@ -236,19 +265,6 @@ class Bridge:
                 waiting = self._per_market.get(command.market, 0)
                 if waiting + len(commands) > self._max_per_market:
                     raise BusyError
-
-    def _enqueue(self, command: Command) -> asyncio.Future[Answer]:
-        future: asyncio.Future[Answer] = self._loop.create_future()
-        market = command.market if isinstance(command, PlaceOrder) else None
-        if market is not None:
-            self._per_market[market] = self._per_market.get(market, 0) + 1
-        self._pending[command.request_id] = _Pending(future, market, monotonic())
-        self._idle.clear()
-        # The commands of one turn of the loop go out together, in one message.
-        if not self._outgoing:
-            self._loop.call_soon(self._flush)
-        self._outgoing.append(command)
-        return future
 
     def _flush(self) -> None:
         assert self._accounts is not None, "connected before the first request"
@@ -276,8 +292,7 @@ class Bridge:
                 continue
             if pending.market is not None:
                 self._per_market[pending.market] -= 1
-            if not pending.future.done():
-                pending.future.set_result(answer)
+            pending.step.take(pending.place, answer)
         if not self._pending:
             self._idle.set()
 
@@ -287,16 +302,16 @@ class Bridge:
         for pending in self._pending.values():
             if pending.since > deadline:
                 break
-            if not pending.future.done():
-                pending.future.set_exception(OutcomeUnknownError())
+            if not pending.step.future.done():
+                pending.step.future.set_exception(OutcomeUnknownError())
         self._sweeper = self._loop.call_later(SWEEP_SECONDS, self._sweep)
 
     def abandon(self) -> None:
         """Take no more commands, and tell all who wait that no answer will come."""
         self._closed = True
         for pending in self._pending.values():
-            if not pending.future.done():
-                pending.future.set_exception(OutcomeUnknownError())
+            if not pending.step.future.done():
+                pending.step.future.set_exception(OutcomeUnknownError())
 
     async def close(self, seconds: float) -> bool:
         """Take no more commands and wait for the answers under way; true if all came.

@@ -84,10 +84,10 @@ class Said(NamedTuple):
     """Whether it is the last one on its connection."""
 
 
-def write_answer(said: Said) -> bytes:
-    """Return an answer as it goes over the wire."""
+def write_answer(said: Said, *, closes: bool = False) -> bytes:
+    """Return an answer as it goes over the wire; `closes`: the last one on its connection."""
     lines = [f"{name}: {value}\r\n" for name, value in said.headers.items()]
-    close = "Connection: close\r\n" if said.closes else ""
+    close = "Connection: close\r\n" if closes else ""
     head = (
         f"{_STATUS_LINES[said.status]}{''.join(lines)}Content-Length: {len(said.body)}\r\n"
         f"Date: {_date(int(time()))}\r\n{close}\r\n"

@@ -133,7 +133,7 @@ class PlainConnection(asyncio.Protocol):
         if self._transport.is_closing():
             return
         closes = said.closes or self._closing
-        self._transport.write(write_answer(said._replace(closes=closes)))
+        self._transport.write(write_answer(said, closes=closes))
         self._last = self._loop.time()
         if closes:
             self._transport.close()

@@ -291,14 +291,22 @@ async def _all_stored(context: Context, states: Sequence[OrderState]) -> list[Js
 
 async def _changed(context: Context, state: OrderState, outcome: Outcome) -> Json:
     """Return an order after a command; fills that it had before are in storage alone."""
-    trades = [t for t in outcome.trades if state.id in (t.taker_order_id, t.maker_order_id)]
-    if sum(made.quantity for made in trades) == state.filled:
-        return _body(context, state, trades)
+    body = _told(context, state, outcome)
+    if body is not None:
+        return body
     try:
         return await _stored(context, state)
     except context.unavailable:
         # The command was carried out: to call the storage unavailable would deny it.
         raise Problem("outcome_unknown") from None
+
+
+def _told(context: Context, state: OrderState, outcome: Outcome) -> Json | None:
+    """Return an order after a command that made all of its fills; `None` if it had others."""
+    trades = [t for t in outcome.trades if state.id in (t.taker_order_id, t.maker_order_id)]
+    if sum([made.quantity for made in trades]) != state.filled:
+        return None
+    return _body(context, state, trades)
 
 
 def _body(context: Context, state: OrderState, trades: Sequence[Trade]) -> Json:
