@@ -43,7 +43,7 @@ from exchange.messages import (
     UpdateMarket,
 )
 from exchange.open_orders import OpenOrder, OpenOrders
-from exchange.orders import OrderState, Side
+from exchange.orders import BUY, SELL, OrderState
 from exchange.rejects import Reject, Rejection
 from exchange.settlement import transfer_postings
 
@@ -180,13 +180,13 @@ class Admission:
 
     def _hold(self, command: PlaceOrder, market: Market) -> int | Rejection:
         """Lock what an order can spend at most, and return how much that is."""
-        currency = market.quote if command.side is Side.BUY else market.base
+        currency = market.quote if command.side is BUY else market.base
         if command.price is not None:
             assert command.quantity is not None, "limit orders name a quantity"
             need = most = hold_for(market, command.side, command.price, command.quantity)
-        elif command.side is Side.SELL and command.quantity is not None:
+        elif command.side is SELL and command.quantity is not None:
             need = most = command.quantity * market.lot_atoms
-        elif command.side is Side.BUY and command.quote_quantity is not None:
+        elif command.side is BUY and command.quote_quantity is not None:
             need = most = command.quote_quantity
         else:
             need, most = command.cost, command.cap
@@ -239,7 +239,7 @@ class Admission:
         # need is locked then, and the market gives back at once what is too much.
         settled = order.waiting is None and not order.amending
         extra = max(need - now, 0) if settled else need
-        currency = market.quote if order.side is Side.BUY else market.base
+        currency = market.quote if order.side is BUY else market.base
         if not self.ledger.hold(command.account_id, currency.symbol, extra):
             return _refuse(
                 command,
@@ -409,7 +409,7 @@ class Admission:
             if amended is not None:
                 amended.amending -= 1
         for state in outcome.orders:
-            currency = (market.quote if state.side is Side.BUY else market.base).symbol
+            currency = (market.quote if state.side is BUY else market.base).symbol
             key = (state.account_id, currency)
             balance = touched[key] = ledger.balance(*key)
             waiting = self._settle_order(state, balance)
@@ -449,7 +449,7 @@ class Admission:
         order.take(state)
         order.hold = state.hold
         self.orders.enter(state.id, order)
-        currency = market.quote if state.side is Side.BUY else market.base
+        currency = market.quote if state.side is BUY else market.base
         balance = self.ledger.balance(state.account_id, currency.symbol)
         balance.locked += state.hold
         balance.resting += state.hold
@@ -463,7 +463,7 @@ class Admission:
         resting: defaultdict[tuple[int, str], int] = defaultdict(int)
         for order in self.orders.by_id.values():
             market = self.markets[order.market]
-            currency = market.quote if order.side is Side.BUY else market.base
+            currency = market.quote if order.side is BUY else market.base
             resting[order.account_id, currency.symbol] += order.hold
         for key, balance in self.ledger.balances.items():
             assert balance.resting == resting[key], f"{key} locks {balance.resting}"

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from exchange.ladder import Ladder
-from exchange.orders import Order, SelfTradePrevention, Side
+from exchange.orders import BUY, SELL, Order, SelfTradePrevention, Side
 
 
 class Level:
@@ -49,18 +49,18 @@ class OrderBook:
 
     def __init__(self, tick_lot_atoms: int = 1) -> None:
         """Start empty. `tick_lot_atoms`: what one lot at one tick costs, for notional limits."""
-        self.bids: Ladder[Level] = Ladder(Side.BUY)
-        self.asks: Ladder[Level] = Ladder(Side.SELL)
+        self.bids: Ladder[Level] = Ladder(BUY)
+        self.asks: Ladder[Level] = Ladder(SELL)
         self.orders: dict[int, Order] = {}
         self._tick_lot_atoms = tick_lot_atoms
 
     def side(self, side: Side) -> Ladder[Level]:
         """Return the side on which such an order rests."""
-        return self.bids if side is Side.BUY else self.asks
+        return self.bids if side is BUY else self.asks
 
     def opposite(self, side: Side) -> Ladder[Level]:
         """Return the side that such an order trades with."""
-        return self.asks if side is Side.BUY else self.bids
+        return self.asks if side is BUY else self.bids
 
     def crosses(self, side: Side, price: int) -> bool:
         """Say whether an order at this price would trade at once."""
@@ -74,7 +74,7 @@ class OrderBook:
         assert price is not None, "only orders with a price rest"
         assert quantity is not None, "resting orders name a quantity"
         assert order_id not in self.orders, f"order {order_id} rests already"
-        side = self.bids if order.side is Side.BUY else self.asks
+        side = self.bids if order.side is BUY else self.asks
         level = side.levels.get(price)
         if level is None:
             level = side.add(price, Level(price))
@@ -86,7 +86,7 @@ class OrderBook:
         price, quantity, order_id = order.price, order.quantity, order.id
         assert price is not None, "only orders with a price rest"
         assert quantity is not None, "resting orders name a quantity"
-        side = self.bids if order.side is Side.BUY else self.asks
+        side = self.bids if order.side is BUY else self.asks
         level = side.levels[price]
         del level.orders[order_id]
         del self.orders[order_id]
@@ -109,7 +109,7 @@ class OrderBook:
         the resting orders (`filled` only; money is the caller's) and removes those that are done;
         the incoming order itself is not touched.
         """
-        opposite = self.asks if incoming.side is Side.BUY else self.bids
+        opposite = self.asks if incoming.side is BUY else self.bids
         level = opposite.best_within(limit)
         if level is None:
             return NOBODY

@@ -25,6 +25,7 @@ from exchange.messages import (
     UpdateMarket,
 )
 from exchange.orders import (
+    BUY,
     OPEN_STATUSES,
     Order,
     OrderState,
@@ -36,6 +37,14 @@ from exchange.orders import (
 )
 from exchange.rejects import Reject, Rejection
 from exchange.settlement import fees, trade_postings
+
+# Named here because every order asks for them (see `BUY`).
+_OPEN, _PARTIALLY_FILLED, _FILLED = (
+    OrderStatus.OPEN,
+    OrderStatus.PARTIALLY_FILLED,
+    OrderStatus.FILLED,
+)
+_FOK, _IOC, _MARKET = TimeInForce.FOK, TimeInForce.IOC, OrderType.MARKET
 
 
 @dataclass(slots=True)
@@ -93,9 +102,7 @@ class MatchingEngine:
         step.placed = True
         step.touch(order)
         limit, lots, notional = self._limits(order)
-        if order.time_in_force is TimeInForce.FOK and not self.book.can_fill(
-            order, limit, lots, notional
-        ):
+        if order.time_in_force is _FOK and not self.book.can_fill(order, limit, lots, notional):
             step.close(order, OrderStatus.EXPIRED, Reason.FOK)
             return step.outcome()
         matched = self.book.match(order, limit, lots, notional)
@@ -156,7 +163,7 @@ class MatchingEngine:
         if order.price is not None:
             return order.price, order.remaining, None
         low, high = self.market.band(self.counters.last_price)
-        if order.side is Side.BUY:
+        if order.side is BUY:
             return high, MAX_UNITS if order.quantity is None else order.quantity, order.hold
         if order.quantity is not None:
             return low, order.quantity, None
@@ -165,12 +172,12 @@ class MatchingEngine:
     def _conclude(self, step: "_Step", order: Order, matched: Matched) -> None:
         """Decide what becomes of an incoming order after matching."""
         if self._is_complete(order, matched):
-            step.close(order, OrderStatus.FILLED, None)
+            step.close(order, _FILLED, None)
         elif matched.stopped_by_self_trade:
             step.close(order, OrderStatus.CANCELED, Reason.SELF_TRADE)
-        elif order.type is OrderType.MARKET:
+        elif order.type is _MARKET:
             step.close(order, OrderStatus.EXPIRED, Reason.NO_LIQUIDITY)
-        elif order.time_in_force is TimeInForce.IOC:
+        elif order.time_in_force is _IOC:
             step.close(order, OrderStatus.EXPIRED, Reason.IOC)
         else:
             step.rest(order)
@@ -295,10 +302,10 @@ class MatchingEngine:
 
     def hold_currency(self, side: Side) -> str:
         """Return what an order on this side locks."""
-        return self.market.quote.symbol if side is Side.BUY else self.market.base.symbol
+        return self.market.quote.symbol if side is BUY else self.market.base.symbol
 
     def _format_hold(self, side: Side, atoms: int) -> str:
-        currency = self.market.quote if side is Side.BUY else self.market.base
+        currency = self.market.quote if side is BUY else self.market.base
         return format_scaled(atoms, currency.scale)
 
     def check(self) -> None:
@@ -315,7 +322,7 @@ class MatchingEngine:
 
 def hold_for(market: Market, side: Side, price: int, quantity: int) -> int:
     """Return what an order for `quantity` lots at `price` ticks locks: quote or base atoms."""
-    if side is Side.BUY:
+    if side is BUY:
         return market.notional(price, quantity)
     return quantity * market.lot_atoms
 
@@ -324,7 +331,7 @@ def refuse(market: Market, command: MarketCommand, rejection: Rejection) -> Outc
     """Answer a command without carrying it out: its hold comes back, nothing else happens."""
     unlocks: tuple[Unlock, ...] = ()
     if isinstance(command, PlaceOrder | AmendOrder) and command.hold:
-        currency = market.quote if command.side is Side.BUY else market.base
+        currency = market.quote if command.side is BUY else market.base
         unlocks = (Unlock(command.account_id, currency.symbol, command.hold),)
     return Outcome(
         request_id=command.request_id,
@@ -378,7 +385,7 @@ class _Step:
         """Let the rest of an incoming order stand, at the end of its queue."""
         assert order.price is not None, "market orders never rest"
         engine = self.engine
-        order.status = OrderStatus.PARTIALLY_FILLED if order.filled else OrderStatus.OPEN
+        order.status = _PARTIALLY_FILLED if order.filled else _OPEN
         order.hold = engine.hold_for(order.side, order.price, order.remaining)
         order.priority = engine.counters.sequence + 1
         engine.book.add(order)
@@ -452,9 +459,9 @@ class _Step:
         maker.filled_notional += notional
         maker.fee += maker_fee
         if maker.remaining == 0:
-            self.close(maker, OrderStatus.FILLED, None)
+            self.close(maker, _FILLED, None)
         else:
-            maker.status = OrderStatus.PARTIALLY_FILLED
+            maker.status = _PARTIALLY_FILLED
             maker.hold = self.engine.hold_for(maker.side, price, maker.remaining)
 
     def outcome(self, rejection: Rejection | None = None, refused_order_id: int = 0) -> Outcome:

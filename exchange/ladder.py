@@ -4,7 +4,7 @@ from bisect import bisect_left, insort
 from collections.abc import Iterator
 from typing import Generic, TypeVar
 
-from exchange.orders import Side
+from exchange.orders import BUY, Side
 
 L = TypeVar("L")
 
@@ -18,7 +18,7 @@ class Ladder(Generic[L]):
         """Start empty."""
         self.levels: dict[int, L] = {}
         # Ask prices are kept negated: on both sides the best price stands last, cheap to pop.
-        self._sign = 1 if side is Side.BUY else -1
+        self._sign = 1 if side is BUY else -1
         self._keys: list[int] = []
 
     def best(self) -> L | None:

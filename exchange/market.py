@@ -19,6 +19,9 @@ class MarketState(StrEnum):
     DELISTED = "delisted"
 
 
+_ACTIVE = MarketState.ACTIVE  # Every order asks for it (see `exchange.orders.BUY`).
+
+
 class Market(NamedTuple):
     """One market's rules. One tick times one lot is whole quote atoms, so that trades are exact.
 
@@ -65,7 +68,7 @@ class Market(NamedTuple):
 
     def refuses_placing(self, order_type: OrderType, *, post_only: bool) -> Rejection | None:
         """Say whether the market's state keeps such an order (or an amendment of it) out."""
-        if self.state is MarketState.ACTIVE:
+        if self.state is _ACTIVE:
             return None
         if self.state is MarketState.POST_ONLY and post_only and order_type is OrderType.LIMIT:
             return None

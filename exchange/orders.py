@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 
 class Side(StrEnum):
@@ -10,6 +10,12 @@ class Side(StrEnum):
 
     BUY = "buy"
     SELL = "sell"
+
+
+# Python 3.11 takes 0.1 us to find an enum's member, and a tenth of that for a name of a module: so
+# what every order asks for some twenty times has one.
+BUY: Final = Side.BUY
+SELL: Final = Side.SELL
 
 
 class OrderType(StrEnum):

@@ -8,7 +8,7 @@ from exchange.amounts import MAX_UNITS
 from exchange.ladder import Ladder
 from exchange.market import Market
 from exchange.messages import LevelChange
-from exchange.orders import Side
+from exchange.orders import BUY, SELL, Side
 
 CHECKSUM_LEVELS = 10
 
@@ -25,14 +25,14 @@ class PublishedBook:
         self.market = market
         self.sequence = sequence
         self.time = time
-        self.bids: Ladder[int] = Ladder(Side.BUY)
-        self.asks: Ladder[int] = Ladder(Side.SELL)
-        self._shown: dict[Side, dict[int, list[str]]] = {Side.BUY: {}, Side.SELL: {}}
+        self.bids: Ladder[int] = Ladder(BUY)
+        self.asks: Ladder[int] = Ladder(SELL)
+        self._shown: dict[Side, dict[int, list[str]]] = {BUY: {}, SELL: {}}
         """Levels as strings: made when they are first shown, and not again until they change."""
 
     def side(self, side: Side) -> Ladder[int]:
         """Return one side: price in ticks to lots."""
-        return self.bids if side is Side.BUY else self.asks
+        return self.bids if side is BUY else self.asks
 
     def apply(self, levels: Iterable[LevelChange], sequence: int, time: int) -> None:
         """Take over the level changes of one outcome."""
@@ -70,7 +70,7 @@ class PublishedBook:
         """Return the CRC-32 of the top ten levels: `price:quantity`, joined by `|`, bids first."""
         levels = [
             f"{price}:{quantity}"
-            for side in (Side.BUY, Side.SELL)
+            for side in (BUY, SELL)
             for price, quantity in self.format_depth(side, CHECKSUM_LEVELS)
         ]
         return crc32("|".join(levels).encode())

@@ -2,7 +2,7 @@
 
 from exchange.market import Market, fee
 from exchange.messages import Posting, Trade
-from exchange.orders import Side
+from exchange.orders import BUY, Side
 
 OUTSIDE = 1
 """The account that stands for the outside world: deposits come from it, so it is negative."""
@@ -17,14 +17,14 @@ ADMIN = 3
 def fees(market: Market, taker_side: Side, quantity: int, notional: int) -> tuple[int, int]:
     """Return the fees of maker and taker, each in atoms of what that side receives."""
     base = quantity * market.lot_atoms
-    if taker_side is Side.BUY:
+    if taker_side is BUY:
         return fee(notional, market.maker_fee), fee(base, market.taker_fee)
     return fee(base, market.maker_fee), fee(notional, market.taker_fee)
 
 
 def trade_postings(market: Market, trade: Trade) -> list[Posting]:
     """Return the postings of a trade: base to the buyer, quote to the seller, fees to the house."""
-    if trade.taker_side is Side.BUY:
+    if trade.taker_side is BUY:
         buyer, seller = trade.taker_account_id, trade.maker_account_id
         buyer_fee, seller_fee = trade.taker_fee, trade.maker_fee
     else:

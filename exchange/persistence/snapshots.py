@@ -10,7 +10,7 @@ from redis.retry import Retry
 
 from exchange.market import Market
 from exchange.messages import Trade
-from exchange.orders import Side
+from exchange.orders import BUY, SELL
 from exchange.persistence import keys
 from exchange.persistence.errors import RedisUnavailable
 from exchange.published import PublishedBook
@@ -82,8 +82,8 @@ class SnapshotWriter:
             "market": book.market.symbol,
             "sequence": book.sequence,
             "time": format_time(book.time),
-            "bids": book.format_depth(Side.BUY, self._depth),
-            "asks": book.format_depth(Side.SELL, self._depth),
+            "bids": book.format_depth(BUY, self._depth),
+            "asks": book.format_depth(SELL, self._depth),
         }
 
     def _trades_json(self, trades: Sequence[Trade], market: Market) -> bytes:

@@ -1,6 +1,7 @@
 """Core values -> JSON as clients see it: the one place where units become decimal strings.
 
-Plain dict building, because every answer and every stream goes through here.
+Plain dict building, because every answer and every stream goes through here. Members of enums stay
+what they are: the encoder writes them as fast as their values, which take long to get.
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,7 +11,7 @@ from exchange.amounts import format_scaled
 from exchange.currency import Currency
 from exchange.market import Market, describe
 from exchange.messages import Account, BalanceState, Trade
-from exchange.orders import OrderState, Side
+from exchange.orders import BUY, SELL, OrderState, Side
 from exchange.published import PublishedBook
 from exchange.stored import Proof, StoredAudit, StoredPosting, StoredToken, StoredTransfer
 from exchange.times import format_time
@@ -42,8 +43,8 @@ def book(published: PublishedBook, depth: int) -> Json:
         "market": published.market.symbol,
         "sequence": published.sequence,
         "time": format_time(published.time),
-        "bids": published.format_depth(Side.BUY, depth),
-        "asks": published.format_depth(Side.SELL, depth),
+        "bids": published.format_depth(BUY, depth),
+        "asks": published.format_depth(SELL, depth),
     }
 
 
@@ -54,7 +55,7 @@ def trade(made: Trade, rules: Market) -> Json:
         "market": made.market,
         "price": rules.format_price(made.price),
         "quantity": rules.format_quantity(made.quantity),
-        "taker_side": made.taker_side.value,
+        "taker_side": made.taker_side,
         "time": format_time(made.time),
     }
 
@@ -68,11 +69,11 @@ def order(state: OrderState, rules: Market, fills: list[Json]) -> Json:
         "client_order_id": state.client_order_id,
         "account_id": state.account_id,
         "market": state.market,
-        "side": state.side.value,
-        "type": state.type.value,
-        "time_in_force": state.time_in_force.value,
+        "side": state.side,
+        "type": state.type,
+        "time_in_force": state.time_in_force,
         "post_only": state.post_only,
-        "self_trade_prevention": state.self_trade_prevention.value,
+        "self_trade_prevention": state.self_trade_prevention,
         "price": None if price is None else rules.format_price(price),
         "quantity": None if quantity is None else rules.format_quantity(quantity),
         "quote_quantity": None if quote_quantity is None else rules.format_notional(quote_quantity),
@@ -84,8 +85,8 @@ def order(state: OrderState, rules: Market, fills: list[Json]) -> Json:
             None if quantity is None else rules.format_quantity(quantity - state.filled)
         ),
         "average_price": average_price(state.filled_notional, state.filled, rules),
-        "status": state.status.value,
-        "reason": None if state.reason is None else state.reason.value,
+        "status": state.status,
+        "reason": state.reason,
         "fee": format_scaled(state.fee, received.scale),
         "fee_currency": received.symbol,
         "created_at": format_time(state.created_at),
@@ -97,7 +98,7 @@ def order(state: OrderState, rules: Market, fills: list[Json]) -> Json:
 
 def _received(rules: Market, side: Side) -> Currency:
     """Return the currency that an order on this side receives and pays its fees in."""
-    return rules.base if side is Side.BUY else rules.quote
+    return rules.base if side is BUY else rules.quote
 
 
 def average_price(notional: int, lots: int, rules: Market) -> str | None:
@@ -134,7 +135,7 @@ def fill(made: Trade, account_id: int, rules: Market) -> Json:
     return {
         "order_id": made.taker_order_id if taker else made.maker_order_id,
         "market": made.market,
-        "side": _side(made, taker=taker).value,
+        "side": _side(made, taker=taker),
         **_share(made, rules, taker=taker),
     }
 
@@ -155,7 +156,7 @@ def _share(made: Trade, rules: Market, *, taker: bool) -> Json:
 def _side(made: Trade, *, taker: bool) -> Side:
     if taker:
         return made.taker_side
-    return Side.SELL if made.taker_side is Side.BUY else Side.BUY
+    return SELL if made.taker_side is BUY else BUY
 
 
 def balance(state: BalanceState, scale: int) -> Json:

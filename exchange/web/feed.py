@@ -18,7 +18,7 @@ from exchange.messages import (
     Settled,
     Trade,
 )
-from exchange.orders import OrderState, Side
+from exchange.orders import BUY, SELL, OrderState, Side
 from exchange.published import PublishedBook
 from exchange.times import format_time
 from exchange.web import codec
@@ -39,7 +39,7 @@ OWN = frozenset({ORDERS, BALANCES})
 COMING = frozenset({"ticker", "candles"})
 """Channels that the contract names and that are not served yet."""
 
-SIDES = (("bids", Side.BUY), ("asks", Side.SELL))
+SIDES = (("bids", BUY), ("asks", SELL))
 
 EVERYBODY = 0
 """Stands in a topic where there is no account."""
@@ -154,8 +154,8 @@ class Feed:
         symbol = book.market.symbol
         sequence, frame = self._book_snapshots.get(symbol, (-1, b""))
         if sequence != book.sequence:
-            bids = book.format_depth(Side.BUY, LEVELS_AT_ONCE)
-            asks = book.format_depth(Side.SELL, LEVELS_AT_ONCE)
+            bids = book.format_depth(BUY, LEVELS_AT_ONCE)
+            asks = book.format_depth(SELL, LEVELS_AT_ONCE)
             frame = encode(_book_frame(book, "snapshot", None, bids, asks))
             self._book_snapshots[symbol] = book.sequence, frame
         return frame
@@ -256,13 +256,13 @@ class Feed:
             for outcome in outcomes
             for side, price, quantity in outcome.levels
         }
-        sides: dict[Side, list[list[str]]] = {Side.BUY: [], Side.SELL: []}
+        sides: dict[Side, list[list[str]]] = {BUY: [], SELL: []}
         for (side, price), quantity in levels.items():
             shown = view.market.format_quantity(quantity) if quantity else "0"
             sides[side].append([view.market.format_price(price), shown])
         # Every change of a book takes the next number, so the frame before this one ended there.
         previous = outcomes[0].sequence - 1
-        frame = _book_frame(view.book, "update", previous, sides[Side.BUY], sides[Side.SELL])
+        frame = _book_frame(view.book, "update", previous, sides[BUY], sides[SELL])
         self._send(topic, frame, view.book.sequence)
 
     def _send_trades(self, symbol: str, trades: Iterable[Trade]) -> None:

@@ -18,7 +18,7 @@ from exchange.messages import (
     Settled,
     Trade,
 )
-from exchange.orders import OrderState, OrderType, Side
+from exchange.orders import BUY, SELL, OrderState, OrderType, Side
 from exchange.rejects import Reject, Rejection
 from exchange.web import codec
 from exchange.web.bridge import MarketView
@@ -99,9 +99,9 @@ class _Ahead:
         taken = _taken(view, wanted)
         view.ahead[side] += taken
         self._taken.append((view, side, taken))
-        if side is Side.BUY and wanted.quantity is not None:
+        if side is BUY and wanted.quantity is not None:
             return book.buy_cost(wanted.quantity, view.last_price, before)
-        if side is Side.SELL and wanted.quote_quantity is not None:
+        if side is SELL and wanted.quote_quantity is not None:
             return book.sell_need(wanted.quote_quantity, view.last_price, before)
         return 0, 0
 
@@ -111,9 +111,9 @@ def _taken(view: MarketView, wanted: Wanted) -> int:
 
     What an order names in the other unit is turned at the best price, which may be a little off.
     """
-    ladder = view.book.asks if wanted.side is Side.BUY else view.book.bids
+    ladder = view.book.asks if wanted.side is BUY else view.book.bids
     lot_price = (ladder.best_price() or 0) * view.market.tick_lot_atoms
-    if wanted.side is Side.BUY:
+    if wanted.side is BUY:
         if wanted.quantity is not None:
             return wanted.quantity
         return (wanted.quote_quantity or 0) // lot_price if lot_price else 0
