@@ -1,0 +1,85 @@
+"""Keeps the stored candles up with the trades, beside the writer and after its commits."""
+
+import threading
+from collections.abc import Callable, Mapping
+
+from exchange.persistence.candles import STEP, advance, behind
+from exchange.persistence.connections import UNAVAILABLE, BoundedConnection, connect
+from exchange.persistence.errors import StorageUnavailable
+
+PAUSE_SECONDS = 1.0
+"""Between two rounds: what trades meanwhile is rolled up together."""
+
+STATEMENT_SECONDS = 10.0
+
+
+class CandleKeeper:
+    """A thread with a connection of its own. It never waits where an order does."""
+
+    def __init__(
+        self,
+        database_url: str,
+        settled: Callable[[Mapping[str, int]], None],
+        *,
+        pause_seconds: float = PAUSE_SECONDS,
+        step: int = STEP,
+    ) -> None:
+        """Tell `settled`, on the thread, up to which trade of a market the candles are stored."""
+        self._database_url = database_url
+        self._settled = settled
+        self._pause = pause_seconds
+        self._step = step
+        self._connection: BoundedConnection | None = None
+        self._woken = threading.Event()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="candles", daemon=True)
+
+    def start(self) -> None:
+        """Begin; a round comes when somebody calls `wake`."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Ask for a round, as something has traded; safe from any thread."""
+        self._woken.set()
+
+    def stop(self) -> None:
+        """End after the step that is under way; the next start catches up with the rest."""
+        self._stopping.set()
+        self._woken.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._close()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self._woken.wait()
+            self._woken.clear()
+            try:
+                self._round()
+            except StorageUnavailable:
+                # Orders wait for the database too, and the log says so; candles try again.
+                self._woken.set()
+            self._stopping.wait(self._pause)
+
+    def _round(self) -> None:
+        try:
+            if self._connection is None:
+                self._connection = connect(
+                    self._database_url, "candles", statement_seconds=STATEMENT_SECONDS
+                )
+            for market, last in behind(self._connection):
+                done = 0
+                while done < last and not self._stopping.is_set():
+                    done = advance(self._connection, market, self._step)
+                    self._settled({market: done})
+        except UNAVAILABLE as error:
+            self._close()
+            raise StorageUnavailable(str(error)) from error
+        except BaseException:
+            self._close()
+            raise
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
