@@ -78,6 +78,10 @@ _BEGIN_CHECKPOINT = """
 
 _TAKE_CHECKPOINT = "SELECT trade_id FROM candle_checkpoints WHERE market = %s FOR UPDATE"
 
+_COUNTS = "SELECT symbol, trade_id FROM markets ORDER BY symbol"
+
+_TRY_CHECKPOINT = f"{_TAKE_CHECKPOINT} SKIP LOCKED"
+
 _MOVE_CHECKPOINT = "UPDATE candle_checkpoints SET trade_id = %s WHERE market = %s"
 
 _LAST_TRADE = "SELECT trade_id FROM markets WHERE symbol = %s"
@@ -105,6 +109,10 @@ _ENDS = """
 """
 
 
+class CandlesInUse(Exception):  # noqa: N818  As the errors of storage are called.
+    """Somebody else is changing a market's candles; nothing was done."""
+
+
 class Behind(NamedTuple):
     """A market whose candles lack trades."""
 
@@ -118,17 +126,26 @@ def behind(connection: Connection[TupleRow]) -> list[Behind]:
         return [Behind(*row) for row in connection.execute(_BEHIND).fetchall()]
 
 
-def advance(connection: Connection[TupleRow], market: str, step: int = STEP) -> int:
+def trade_counts(connection: Connection[TupleRow]) -> dict[str, int]:
+    """Return how many trades each market has had, by symbol."""
+    with connection.transaction():
+        return dict(connection.execute(_COUNTS).fetchall())
+
+
+def advance(
+    connection: Connection[TupleRow], market: str, step: int = STEP, *, wait: bool = True
+) -> int:
     """Roll up the next trades of a market, at most `step`; return its checkpoint.
 
-    One transaction. Where somebody else is at it, this waits and goes on from there.
+    One transaction. Where somebody else is at it, this waits and goes on from there, or raises
+    `CandlesInUse`.
     """
     with connection.transaction():
-        return _advance(connection, market, step)
+        return _advance(connection, market, step, wait=wait)
 
 
-def _advance(connection: Connection[TupleRow], market: str, step: int) -> int:
-    checkpoint, last = _take(connection, market)
+def _advance(connection: Connection[TupleRow], market: str, step: int, *, wait: bool = True) -> int:
+    checkpoint, last = _take(connection, market, wait=wait)
     until = min(checkpoint + step, last)
     if until > checkpoint:
         values = {"market": market, "after": checkpoint, "until": until}
@@ -137,12 +154,14 @@ def _advance(connection: Connection[TupleRow], market: str, step: int) -> int:
     return until
 
 
-def _take(connection: Connection[TupleRow], market: str) -> tuple[int, int]:
+def _take(connection: Connection[TupleRow], market: str, *, wait: bool) -> tuple[int, int]:
     """Lock a market's candles; return its checkpoint and its last committed trade."""
     connection.execute(_BEGIN_CHECKPOINT, [market])
-    taken = connection.execute(_TAKE_CHECKPOINT, [market]).fetchone()
+    statement = _TAKE_CHECKPOINT if wait else _TRY_CHECKPOINT
+    taken = connection.execute(statement, [market]).fetchone()
     last = connection.execute(_LAST_TRADE, [market]).fetchone()
-    assert taken is not None, "it was made just now"
+    if taken is None:
+        raise CandlesInUse(market)
     assert last is not None, f"no market {market}"
     return taken[0], last[0]
 
@@ -163,7 +182,7 @@ def rebuild(
     server leaves this market's candles alone. It goes on from the new checkpoint.
     """
     with connection.transaction():
-        _, last = _take(connection, market)
+        _, last = _take(connection, market, wait=True)
         connection.execute("DELETE FROM candles WHERE market = %s", [market])
         connection.execute(_MOVE_CHECKPOINT, [0, market])
         done = 0

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Mapping
 
-from exchange.persistence.candles import STEP, advance, behind
+from exchange.persistence.candles import STEP, CandlesInUse, advance, behind
 from exchange.persistence.connections import UNAVAILABLE, BoundedConnection, connect
 from exchange.persistence.errors import StorageUnavailable
 
@@ -68,16 +68,23 @@ class CandleKeeper:
                     self._database_url, "candles", statement_seconds=STATEMENT_SECONDS
                 )
             for market, last in behind(self._connection):
-                done = 0
-                while done < last and not self._stopping.is_set():
-                    done = advance(self._connection, market, self._step)
-                    self._settled({market: done})
+                self._follow(self._connection, market, last)
         except UNAVAILABLE as error:
             self._close()
             raise StorageUnavailable(str(error)) from error
         except BaseException:
             self._close()
             raise
+
+    def _follow(self, connection: BoundedConnection, market: str, last: int) -> None:
+        done = 0
+        try:
+            while done < last and not self._stopping.is_set():
+                done = advance(connection, market, self._step, wait=False)
+                self._settled({market: done})
+        except CandlesInUse:
+            # They are being made again, which may take long: the others come first.
+            self._woken.set()
 
     def _close(self) -> None:
         if self._connection is not None:

@@ -82,7 +82,7 @@ class Feed:
             if symbol not in self._view.markets:
                 raise Problem("market_not_found", field="channels", value=symbol)
             return channel
-        if kind in QUOTES:
+        if kind in QUOTES and colon:
             self._quotes.find(channel)
             return channel
         raise Problem("validation_error", field="channels", value=channel)
