@@ -213,7 +213,7 @@ class DepthQuery(Query):
 class CandlesQuery(PageQuery):
     """Which candles: from `start` until before `end`, the newest without a start."""
 
-    interval: Literal["1m", "5m", "15m", "30m", "1h", "4h", "1d", "1w"]
+    interval: Literal["1m", "5m", "15m", "30m", "1h", "4h", "1d", "1w"] = "1m"
     start: Time | None = None
     end: Time | None = None
 
