@@ -3,7 +3,7 @@
 # ruff: noqa: S608  Statements are put together from names of ours, never from values.
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import NamedTuple
 
 from psycopg import Connection
@@ -72,8 +72,12 @@ _CHECKPOINTS = """
     LEFT JOIN candle_checkpoints AS c ON c.market = m.symbol
 """
 
+# Where there is one it is not inserted: that would wait for whoever has it.
 _BEGIN_CHECKPOINT = """
-    INSERT INTO candle_checkpoints (market, trade_id) VALUES (%s, 0) ON CONFLICT DO NOTHING
+    INSERT INTO candle_checkpoints (market, trade_id)
+    SELECT %(market)s, 0
+    WHERE NOT EXISTS (SELECT FROM candle_checkpoints WHERE market = %(market)s)
+    ON CONFLICT DO NOTHING
 """
 
 _TAKE_CHECKPOINT = "SELECT trade_id FROM candle_checkpoints WHERE market = %s FOR UPDATE"
@@ -156,7 +160,7 @@ def _advance(connection: Connection[TupleRow], market: str, step: int, *, wait: 
 
 def _take(connection: Connection[TupleRow], market: str, *, wait: bool) -> tuple[int, int]:
     """Lock a market's candles; return its checkpoint and its last committed trade."""
-    connection.execute(_BEGIN_CHECKPOINT, [market])
+    connection.execute(_BEGIN_CHECKPOINT, {"market": market})
     statement = _TAKE_CHECKPOINT if wait else _TRY_CHECKPOINT
     taken = connection.execute(statement, [market]).fetchone()
     last = connection.execute(_LAST_TRADE, [market]).fetchone()
@@ -175,7 +179,7 @@ def catch_up(connection: Connection[TupleRow], step: int = STEP) -> None:
 
 def rebuild(
     connection: Connection[TupleRow], market: str, step: int = STEP
-) -> Iterator[tuple[int, int]]:
+) -> Generator[tuple[int, int]]:
     """Make all candles of a market again; yield (trades done, of how many).
 
     One transaction: nobody sees a row of it before the last is made, and until then a running
