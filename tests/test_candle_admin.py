@@ -106,7 +106,12 @@ def test_the_database_of_a_running_exchange_is_lent_and_not_stopped(tmp_path: Pa
     servers.start()
     try:
         with database_of(None, tmp_path / "data") as url:
-            assert psycopg.connect(url).execute("SELECT 1").fetchone() == (1,)
-        assert psycopg.connect(servers.database_url).execute("SELECT 1").fetchone() == (1,)
+            check(url)
+        check(servers.database_url)
     finally:
         servers.stop()
+
+
+def check(database_url: str) -> None:
+    with psycopg.connect(database_url) as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)
