@@ -56,7 +56,7 @@ class Storage:
         """Return every market's newest candles, once those of all committed trades are stored.
 
         Belongs between `open` and the first write. A start finds about a second of trades to catch
-        up with, the first one with candles all that ever were: seconds per million.
+        up with, the first one with candles all that ever were: some 20 seconds per million.
         """
         try:
             with connect(self.database_url, "start", statement_seconds=None) as connection:

@@ -1,5 +1,6 @@
 """Candles and tickers: of what traded, from memory where it reaches back far enough."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 
 from exchange.candles import INTERVALS, Candle, Interval, fill
@@ -15,6 +16,9 @@ from exchange.web.parse import invalid
 from exchange.web.public import OK, find_market
 from exchange.web.routing import Answered, Call
 from exchange.web.storage import Queries
+
+CANDLES_AT_ONCE = 200
+"""Written without a break for others: about a millisecond."""
 
 
 async def show_ticker(call: Call) -> Answered:
@@ -46,7 +50,12 @@ async def list_candles(call: Call) -> Answered:
     interval = INTERVALS[query.interval]
     start, end, more = _span(query, view, interval, call.context.bridge.now())
     candles = await _read(call.context.queries, view, interval, start, end)
-    items = [codec.candle(candle, view.market) for candle in candles]
+    items: list[Json] = []
+    for at in range(0, len(candles), CANDLES_AT_ONCE):
+        part = candles[at : at + CANDLES_AT_ONCE]
+        items += [codec.candle(candle, view.market) for candle in part]
+        if len(candles) > CANDLES_AT_ONCE:
+            await asyncio.sleep(0)
     return Answered(OK, page(items, make_cursor(end) if more else None))
 
 
