@@ -4,7 +4,7 @@ import asyncio
 import os
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic
@@ -23,6 +23,7 @@ from exchange.actors.publisher import (
     Snapshot,
 )
 from exchange.actors.recipient import Dispensable, Later
+from exchange.chart import Chart
 from exchange.engine import Counters, MatchingEngine
 from exchange.messages import Journaled, MarketCreated
 from exchange.metrics import Metrics
@@ -33,6 +34,7 @@ from exchange.persistence.errors import (
     RedisUnavailable,
     StorageUnavailable,
 )
+from exchange.persistence.keeper import CandleKeeper
 from exchange.persistence.migrations import NewerSchemaError
 from exchange.persistence.queries import Queries
 from exchange.persistence.recovery import recover_market
@@ -43,6 +45,7 @@ from exchange.persistence.storage import Storage
 from exchange.persistence.tokens import Tokens
 from exchange.recovered import Recovered
 from exchange.settings import Settings
+from exchange.web import charts
 from exchange.web.app import Page
 from exchange.web.auth import TokenIndex
 from exchange.web.bridge import Bridge, View
@@ -275,13 +278,14 @@ class System:
         self._bridge: Bridge | None = None
         self._line: Line | None = None
         self._pool: Pool | None = None
+        self._candles: CandleKeeper | None = None
         self._server: Server | None = None
 
     async def start(self) -> None:
         """Start all parts and answer requests; raises `StartError` and leaves nothing running."""
         sys.setswitchinterval(self.settings.switch_interval_ms / 1000)
         try:
-            await self._start(await asyncio.to_thread(self._storage.open))
+            await self._start(*await asyncio.to_thread(self._open))
         except START_ERRORS as error:
             await self.stop()
             raise StartError(str(error)) from error
@@ -289,10 +293,13 @@ class System:
             await self.stop()
             raise
 
-    async def _start(self, recovered: Recovered) -> None:
+    def _open(self) -> tuple[Recovered, dict[str, Chart]]:
+        return self._storage.open(), self._storage.charts()
+
+    async def _start(self, recovered: Recovered, drawn: dict[str, Chart]) -> None:
         settings, storage, metrics = self.settings, self._storage, Metrics()
         bridge = self._bridge = Bridge(
-            view=_view(recovered, settings.recent_trades_kept),
+            view=_view(recovered, drawn, settings.recent_trades_kept),
             max_in_flight=settings.max_in_flight,
             max_in_flight_per_market=settings.max_in_flight_per_market,
             timeout_seconds=settings.request_timeout_seconds,
@@ -307,6 +314,7 @@ class System:
             fatal=self._fail_from_thread(asyncio.get_running_loop()),
         )
         bridge.connect(self._line.accounts)
+        self._candles = _keep_candles(storage.database_url, bridge)
         pool = self._pool = make_pool(storage.database_url, settings.database_pool_size)
         await pool.open(wait=True)
         tokens = Tokens(pool)
@@ -346,6 +354,8 @@ class System:
             answered = await self._bridge.close(0 if self.failed.is_set() else max(seconds, 0))
         if self._line is not None:
             await asyncio.to_thread(self._line.stop)
+        if self._candles is not None:
+            await asyncio.to_thread(self._candles.stop)
         if self._pool is not None:
             await self._pool.close()
         await asyncio.to_thread(self._storage.close)
@@ -385,10 +395,27 @@ def _keep_private(path: Path, text: str) -> None:
         os.fsync(descriptor)
 
 
-def _view(recovered: Recovered, trades_kept: int) -> View:
+def _keep_candles(database_url: str, bridge: Bridge) -> CandleKeeper:
+    """Start to store candles: woken by trades, and telling the view how far they are stored."""
+    loop = asyncio.get_running_loop()
+
+    def settled(stored: Mapping[str, int]) -> None:
+        loop.call_soon_threadsafe(charts.settle, bridge.view, stored)
+
+    def failed(error: Exception) -> None:
+        log.error("candles not stored", exc_info=error)
+
+    keeper = CandleKeeper(database_url, settled, failed)
+    bridge.listeners.append(charts.when_traded(keeper.wake))
+    keeper.start()
+    return keeper
+
+
+def _view(recovered: Recovered, drawn: Mapping[str, Chart], trades_kept: int) -> View:
     view = View(trades_kept)
     view.currencies.update(recovered.currencies)
     view.accounts.update(recovered.accounts)
     for market in recovered.markets.values():
-        view.add_market(market.market, market.book(), market.trades)
+        symbol = market.market.symbol
+        view.add_market(market.market, market.book(), market.trades, drawn.get(symbol))
     return view

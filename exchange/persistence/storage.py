@@ -3,8 +3,10 @@
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
+from exchange.chart import Chart
 from exchange.messages import Journaled
-from exchange.persistence.connections import connect
+from exchange.persistence import candles
+from exchange.persistence.connections import UNAVAILABLE, connect
 from exchange.persistence.embedded import EmbeddedServers
 from exchange.persistence.errors import StorageUnavailable
 from exchange.persistence.migrations import migrate
@@ -49,6 +51,19 @@ class Storage:
         migrate(self.database_url)
         self._writer.open()
         return recover(self.database_url, recent_trades=self._settings.recent_trades_kept)
+
+    def charts(self) -> dict[str, Chart]:
+        """Return every market's newest candles, once those of all committed trades are stored.
+
+        Belongs between `open` and the first write. A start finds about a second of trades to catch
+        up with, the first one with candles all that ever were: some 20 seconds per million.
+        """
+        try:
+            with connect(self.database_url, "start", statement_seconds=None) as connection:
+                candles.catch_up(connection)
+                return candles.load(connection)
+        except UNAVAILABLE as error:
+            raise StorageUnavailable(str(error)) from error
 
     def write(self, batch: Sequence[Journaled]) -> None:
         """Write a batch as `BatchWriter.write` does; belongs to the persistence actor's thread.
