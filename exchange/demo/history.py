@@ -5,6 +5,7 @@ all is as ever: admission, matching, the journal. Each order has a client order 
 that a start after a killed one finds what is there and makes the rest.
 """
 
+import asyncio
 from time import perf_counter
 from typing import NamedTuple
 
@@ -28,13 +29,15 @@ from exchange.messages import (
 )
 from exchange.orders import OrderType, SelfTradePrevention, Side, TimeInForce
 from exchange.settlement import ADMIN
+from exchange.web.bridge import BusyError, OutcomeUnknownError
 from exchange.web.forms import MarketForm
 from exchange.web.parse import Wanted, new_market
 from exchange.web.routing import Context
 
 MICROSECONDS = 1_000_000
 STEP = 1000
-"""Orders that are sent together."""
+AT_ONCE = 4
+"""Orders that are sent in one step, and steps that wait for their answers together."""
 
 log = structlog.get_logger(__name__)
 
@@ -73,13 +76,19 @@ async def preload(context: Context, seed: int) -> int:
     """Make all trades of the past that are not there yet; return how many orders it sent."""
     ids = {account.name: account.id for account in reversed(context.bridge.view.accounts.values())}
     past = _Past(context, ids[MAKER], ids[TAKER])
-    begin = await past.begin()
-    if begin is None:
-        return 0
+    troubles: tuple[type[Exception], ...] = (BusyError, OutcomeUnknownError, *context.unavailable)
     started = perf_counter()
-    orders = await past.missing(past_trades(seed), begin)
-    if orders:
+    try:
+        begin = await past.begin()
+        if begin is None:
+            return 0
+        orders = await past.missing(past_trades(seed), begin)
         await _send(context, orders)
+    except troubles as error:
+        # The markets can live without it, and with a part of it.
+        log.warning("history not finished", reason=repr(error))
+        return 0
+    if orders:
         seconds = round(perf_counter() - started, 2)
         log.info("history made", orders=len(orders), seconds=seconds)
     return len(orders)
@@ -161,13 +170,20 @@ async def _send(context: Context, orders: list[PlaceOrder]) -> None:
     """Send the orders, a step at a time, and show how far it is."""
     console = Console(stderr=True)
     # The first alone: it is there before any other, whatever kills this.
-    steps = [orders[:2], *(orders[i : i + STEP] for i in range(2, len(orders), STEP))]
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("A week of trades", total=len(orders))
-        for step in steps:
+
+        async def send(step: list[PlaceOrder]) -> None:
             for answer in await context.bridge.send_all(step):
                 _check(answer)
             progress.advance(task, len(step))
+
+        await send(orders[:2])
+        for i in range(2, len(orders), AT_ONCE * STEP):
+            # One step is matched while the one before it is written.
+            rest = orders[i : i + AT_ONCE * STEP]
+            steps = [rest[j : j + STEP] for j in range(0, len(rest), STEP)]
+            await asyncio.gather(*(send(step) for step in steps))
 
 
 def _check(answer: Answer) -> None:

@@ -15,9 +15,9 @@ DAY = 24 * HOUR
 SPAN_SECONDS = 7 * DAY
 
 PERIODS = (
-    (SPAN_SECONDS, DAY, 900.0),
-    (DAY, 6 * HOUR, 150.0),
-    (6 * HOUR, 0.0, 20.0),
+    (SPAN_SECONDS, DAY, 1800.0),
+    (DAY, 6 * HOUR, 240.0),
+    (6 * HOUR, 0.0, 40.0),
 )
 """From, until (seconds before the end), and seconds between two trades of a market, about."""
 
@@ -28,7 +28,7 @@ LIVE_SECONDS = 1.2
 MEAN_PART = 0.35
 """The living takers': so often they come, and so much of the usual quantity they take."""
 
-MOST_GAP_SECONDS = 150.0
+MOST_GAP_SECONDS = 240.0
 """A trade stands for all that would have been traded since the one before, up to that long."""
 
 
