@@ -258,8 +258,9 @@ def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401  Pydantic check
     except ValidationError as error:
         problems += [_explain(e["loc"], e["msg"], e["input"]) for e in error.errors()]
     if problems:
-        names = fill(", ".join(_env_names()), 78, initial_indent="  ", subsequent_indent="  ")
-        raise SettingsError("\n".join([*problems, "The settings are:", names]))
+        short = ", ".join(name.removeprefix(PREFIX) for name in _env_names())
+        names = fill(short, 78, initial_indent="  ", subsequent_indent="  ")
+        raise SettingsError("\n".join([*problems, f"The settings are {PREFIX}...", names]))
     return settings
 
 
