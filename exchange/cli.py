@@ -87,7 +87,10 @@ def demo(
     data_dir: DataDir = None,
     seed: Annotated[int, typer.Option(help="Makes the bots' prices and choices reproducible.")] = 1,
     bots: Annotated[
-        bool, typer.Option("--bots/--no-bots", help="Whether bots keep the markets moving.")
+        bool,
+        typer.Option(
+            "--bots/--no-bots", help="Whether bots keep the markets moving, from a week ago on."
+        ),
     ] = True,
 ) -> None:
     """Run the exchange with three markets, two funded accounts and bots that trade.

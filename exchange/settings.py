@@ -260,7 +260,7 @@ def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401  Pydantic check
     if problems:
         short = ", ".join(name.removeprefix(PREFIX) for name in _env_names())
         names = fill(short, 78, initial_indent="  ", subsequent_indent="  ")
-        raise SettingsError("\n".join([*problems, f"The settings are {PREFIX}...", names]))
+        raise SettingsError("\n".join([*problems, f"The settings, after {PREFIX}:", names]))
     return settings
 
 

@@ -36,7 +36,8 @@ def company(settings: Settings, *, seed: int, bots: bool) -> Company:
         assert system.context is not None, "the company comes once the system has started"
         await prepare(system.context)
         tokens = await build(system.url, _admin_token(settings), file)
-        await preload(system.context, seed)
+        if bots:
+            await preload(system.context, seed)
         text = _welcome(system.url, tokens, file)
         if bots:
             async with _bots(system.url, tokens, seed):
