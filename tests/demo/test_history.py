@@ -14,7 +14,7 @@ from exchange.demo.history import preload, prepare
 from exchange.demo.past import SPAN_SECONDS, PastTrade, past_trades
 from exchange.demo.world import MARKETS, build
 from exchange.messages import Trade
-from exchange.persistence.embedded import EmbeddedServers
+from exchange.orders import Side
 from exchange.settings import Settings, load_settings
 from exchange.system import ADMIN_TOKEN_FILE, System
 from exchange.web.routing import Context
@@ -26,12 +26,12 @@ SOME = 600
 
 
 @pytest.fixture
-def settings(database_url: str, embedded: EmbeddedServers, tmp_path: Path) -> Settings:
+def settings(database_url: str, redis_url: str, tmp_path: Path) -> Settings:
     return load_settings(
         port=0,
         data_dir=tmp_path,
         database_url=database_url,
-        redis_url=embedded.redis_url,
+        redis_url=redis_url,
         sandbox=True,
     )
 
@@ -90,7 +90,9 @@ def test_the_past_is_traded_in_order_and_once(settings: Settings) -> None:
                 # The very first stands at the beginning, the others when they were.
                 for trade, past in [*zip(made, wanted, strict=True)][1:]:
                     assert trade.time == pytest.approx(now - past.age * 1e6, abs=10e6)
-                assert context.bridge.view.markets[market.symbol].book.format_depth("buy", 9) == []
+                assert (
+                    context.bridge.view.markets[market.symbol].book.format_depth(Side.BUY, 9) == []
+                )
             await check_money(system, settings)
             assert await preload(context, SEED) == 0
         # A later start finds it whole.
@@ -111,9 +113,13 @@ def test_a_start_after_a_killed_one_makes_the_rest(
         async with demo(settings) as (_, context):
             living = asyncio.create_task(preload(context, SEED))
             symbol = MARKETS[0].symbol
-            while len(context.bridge.view.markets[symbol].trades) < 20:
-                await asyncio.sleep(0)
-            living.cancel()
+            view = context.bridge.view.markets[symbol]
+
+            def kill(_: object) -> None:
+                if len(view.trades) >= 20:
+                    living.cancel()
+
+            context.bridge.listeners.append(kill)
             with suppress(asyncio.CancelledError):
                 await living
             begun = len(await trades_of(context, symbol))
