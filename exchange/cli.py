@@ -87,21 +87,27 @@ def demo(
     data_dir: DataDir = None,
     seed: Annotated[int, typer.Option(help="Makes the bots' prices and choices reproducible.")] = 1,
     bots: Annotated[
-        bool, typer.Option("--bots/--no-bots", help="Whether bots keep the markets moving.")
+        bool,
+        typer.Option(
+            "--bots/--no-bots", help="Whether bots keep the markets moving, from a week ago on."
+        ),
     ] = True,
 ) -> None:
     """Run the exchange with three markets, two funded accounts and bots that trade.
 
-    Prints the accounts' tokens and a first order to paste. A second start goes on where the first
+    Prints the accounts' tokens and a first order to paste. It is a sandbox: anybody who reaches it
+    gets an account with play money. A second start goes on where the first
     one ended.
     """
-    settings = _settings(host, port, data_dir)
+    settings = _settings(host, port, data_dir, sandbox=True)
     raise typer.Exit(run(settings, company(settings, seed=seed, bots=bots)))
 
 
-def _settings(host: str | None, port: int | None, data_dir: Path | None) -> Settings:
+def _settings(
+    host: str | None, port: int | None, data_dir: Path | None, *, sandbox: bool | None = None
+) -> Settings:
     try:
-        return load_settings(host=host, port=port, data_dir=data_dir)
+        return load_settings(host=host, port=port, data_dir=data_dir, sandbox=sandbox)
     except SettingsError as error:
         complain(f"bad settings\n{error}")
         raise typer.Exit(BAD_SETTINGS) from None

@@ -2,6 +2,7 @@
 
 import os
 import re
+from decimal import Decimal
 from difflib import get_close_matches
 from ipaddress import ip_network
 from pathlib import Path
@@ -46,6 +47,25 @@ def _readable(url: str | None) -> str | None:
     ):
         raise ValueError("not a URL; a special character in a password is written like %2F for /")
     return url
+
+
+def _funds(text: str) -> str:
+    read_funds(text)
+    return text
+
+
+def read_funds(text: str) -> dict[str, Decimal]:
+    """Return what `sandbox_funds` gives, by currency; "*" is any other. Raises `ValueError`."""
+    funds: dict[str, Decimal] = {}
+    for entry in text.split(","):
+        match = _FUNDS.match(entry.strip())
+        if match is None or match[1] in funds:
+            raise ValueError('not amounts by currency, such as "BTC=10,*=100000"')
+        funds[match[1]] = Decimal(match[2])
+    return funds
+
+
+_FUNDS = re.compile(r"([A-Z0-9]{1,10}|\*)=([0-9]{1,12}(?:\.[0-9]{1,18})?)\Z", re.ASCII)
 
 
 class SettingsError(Exception):
@@ -183,6 +203,27 @@ class Settings(BaseSettings):
         1000, ge=1, le=100_000, description="Trades per market kept in memory and in Redis."
     )
 
+    # Sandbox: an exchange of play money, where anybody gets an account and funds.
+    sandbox: bool = Field(
+        False,
+        description="Whether anybody may make an account with play money: on or off. Refused on a "
+        "database that was ever served without it.",
+    )
+    sandbox_funds: Annotated[str, AfterValidator(_funds)] = Field(
+        "BTC=10,ETH=100,USDT=500000,*=100000",
+        description="What a sandbox account begins with, by currency; * is any other currency.",
+    )
+    sandbox_accounts_per_hour: _Count = Field(
+        60, description="Sandbox accounts per client address and hour, as many at once."
+    )
+    sandbox_faucet_per_day: int = Field(
+        10,
+        ge=1,
+        le=100,
+        description="Calls of the faucet per account, currency and day (UTC), each for at most "
+        "what an account begins with.",
+    )
+
     # Engine and storage.
     database_timeout_seconds: _Seconds = Field(
         10,
@@ -217,8 +258,9 @@ def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401  Pydantic check
     except ValidationError as error:
         problems += [_explain(e["loc"], e["msg"], e["input"]) for e in error.errors()]
     if problems:
-        names = fill(", ".join(_env_names()), 78, initial_indent="  ", subsequent_indent="  ")
-        raise SettingsError("\n".join([*problems, "The settings are:", names]))
+        short = ", ".join(name.removeprefix(PREFIX) for name in _env_names())
+        names = fill(short, 78, initial_indent="  ", subsequent_indent="  ")
+        raise SettingsError("\n".join([*problems, f"The settings, after {PREFIX}:", names]))
     return settings
 
 

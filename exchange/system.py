@@ -39,6 +39,7 @@ from exchange.persistence.migrations import NewerSchemaError
 from exchange.persistence.queries import Queries
 from exchange.persistence.recovery import recover_market
 from exchange.persistence.safety import UnsafeServerError
+from exchange.persistence.sandbox import NotASandboxError
 from exchange.persistence.server_process import EmbeddedServersError
 from exchange.persistence.snapshots import SnapshotWriter
 from exchange.persistence.storage import Storage
@@ -54,6 +55,7 @@ from exchange.web.health import Health
 from exchange.web.ratelimit import RateLimiter
 from exchange.web.routes import ROUTES
 from exchange.web.routing import Context, Principal, Scope
+from exchange.web.sandbox import SANDBOX
 from exchange.web.server import Server
 from exchange.web.websocket import WebSockets
 
@@ -67,6 +69,7 @@ START_ERRORS = (
     EmbeddedServersError,
     NewerSchemaError,
     UnsafeServerError,
+    NotASandboxError,
     AlreadyServed,
     StorageUnavailable,
     OSError,
@@ -274,6 +277,8 @@ class System:
         self.failed = asyncio.Event()
         """Set when a part has failed that nothing can go on without; `failure` says which."""
         self.failure = ""
+        self.context: Context | None = None
+        """What handlers work with, once it has started: for who lives beside the server."""
         self._storage = Storage(settings)
         self._bridge: Bridge | None = None
         self._line: Line | None = None
@@ -318,7 +323,9 @@ class System:
         pool = self._pool = make_pool(storage.database_url, settings.database_pool_size)
         await pool.open(wait=True)
         tokens = Tokens(pool)
-        context = Context(
+        if storage.left_sandbox:
+            log.warning("served without the sandbox: this database is none any more, for ever")
+        context = self.context = Context(
             settings=settings,
             bridge=bridge,
             queries=Queries(pool),
@@ -364,7 +371,8 @@ class System:
 
 def _server(context: Context) -> Server:
     health, websockets = Health(context), WebSockets(context, ROUTES)
-    routes = [*ROUTES, *health.routes()]
+    sandbox = SANDBOX if context.settings.sandbox else ()
+    routes = [*ROUTES, *sandbox, *health.routes()]
     pages = [*health.pages(), *docs_pages(routes), Page("/api/v1/ws", websockets.handle)]
     server = Server(context, routes, pages)
     server.stopping.append(websockets.close)

@@ -118,6 +118,34 @@ def test_a_demo_that_was_killed_goes_on(tmp_path: Path) -> None:
     assert "Traceback" not in second.errors
 
 
+def test_a_week_of_trades_is_there_before_the_address(tmp_path: Path) -> None:
+    with running(tmp_path / "data", "demo") as demo:
+        demo.wait_until_listening()
+        for symbol in SYMBOLS:
+            trades = get(demo, f"/markets/{symbol}/trades?limit=1000")["items"]
+            times = [trade["time"] for trade in trades]
+            assert len(trades) == 1000
+            assert times == sorted(times, reverse=True)
+        across = last_price(demo, "ETH_USDT") / last_price(demo, "BTC_USDT")
+        assert last_price(demo, "ETH_BTC") == pytest.approx(across, rel=0.01)
+
+
+def last_price(demo: Process, symbol: str) -> float:
+    return float(get(demo, f"/markets/{symbol}/trades?limit=1")["items"][0]["price"])
+
+
+def test_on_a_real_exchange_the_demo_says_no_in_one_line(tmp_path: Path) -> None:
+    data_dir = tmp_path / "data"
+    with running(data_dir, "serve") as real:
+        real.wait_until_listening()
+        assert real.stop() == 0
+    with running(data_dir, "demo") as demo:
+        assert demo.wait() == 1
+        said = [line for line in demo.errors.splitlines() if "served without" in line]
+    assert len(said) == 1
+    assert "Traceback" not in demo.errors
+
+
 def test_without_bots_the_books_are_empty(tmp_path: Path) -> None:
     with running(tmp_path / "data", "demo", "--no-bots") as quiet:
         quiet.wait_until_listening()

@@ -70,7 +70,8 @@ def test_an_unknown_name_in_the_environment_is_an_error_that_lists_the_valid_one
         load_settings()
 
     assert "EXCHANGE_PROT: no such setting; did you mean EXCHANGE_PORT?" in str(error.value)
-    assert "EXCHANGE_SHUTDOWN_SECONDS" in str(error.value)
+    assert "The settings, after EXCHANGE_:" in str(error.value)
+    assert " SHUTDOWN_SECONDS," in str(error.value)
 
 
 def test_an_unknown_name_in_the_env_file_is_an_error(tmp_path: Path) -> None:

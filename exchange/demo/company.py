@@ -10,8 +10,9 @@ import structlog
 from structlog.typing import FilteringBoundLogger
 
 from exchange.client import Client, ClientError, path
+from exchange.demo.history import preload, prepare
 from exchange.demo.maker import Maker
-from exchange.demo.prices import FairPrices
+from exchange.demo.prices import STEP_SECONDS, FairPrices
 from exchange.demo.taker import Taker
 from exchange.demo.world import CUSTOMERS, MAKER, MARKETS, TAKER, build
 from exchange.runner import Company
@@ -19,7 +20,7 @@ from exchange.settings import Settings
 from exchange.system import ADMIN_TOKEN_FILE, StartError, System
 
 TOKENS_FILE = "demo.tokens"
-WALK_SECONDS, MAKE_SECONDS, TAKE_SECONDS = 0.5, 0.7, 1.2
+MAKE_SECONDS, TAKE_SECONDS = 0.7, 1.2
 TROUBLE_SECONDS = 2.0
 STOP_SECONDS = 5.0
 
@@ -32,7 +33,11 @@ def company(settings: Settings, *, seed: int, bots: bool) -> Company:
     @asynccontextmanager
     async def accompany(system: System) -> AsyncIterator[str]:
         file = settings.data_dir / TOKENS_FILE
+        assert system.context is not None, "the company comes once the system has started"
+        await prepare(system.context)
         tokens = await build(system.url, _admin_token(settings), file)
+        if bots:
+            await preload(system.context, seed)
         text = _welcome(system.url, tokens, file)
         if bots:
             async with _bots(system.url, tokens, seed):
@@ -61,7 +66,8 @@ def _welcome(url: str, tokens: dict[str, str], file: Path) -> str:
         f"curl -s {url}/api/v1/orders -H 'Authorization: Bearer {tokens[CUSTOMERS[0]]}' "
         f"-H 'Content-Type: application/json' -d '{order}'"
     )
-    lines = [f"token of {name}: {tokens[name]}" for name in CUSTOMERS]
+    lines = [f"trading page, one click signs in: {url}/", ""]
+    lines += [f"token of {name}: {tokens[name]}" for name in CUSTOMERS]
     lines += [f"(kept in {file})", "", "A first order of alice, for another terminal:", curl]
     return "\n".join(lines)
 
@@ -82,7 +88,7 @@ async def _bots(url: str, tokens: dict[str, str], seed: int) -> AsyncIterator[No
         async def walk() -> None:
             prices.walk()
 
-        tasks = [group.create_task(routines.repeat("prices", walk, WALK_SECONDS))]
+        tasks = [group.create_task(routines.repeat("prices", walk, STEP_SECONDS))]
         for maker, market in zip(makers, MARKETS, strict=True):
             taker = Taker(for_taker, market, seed)
             for name, act, seconds in (

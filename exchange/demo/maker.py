@@ -11,10 +11,13 @@ from exchange.demo.prices import FairPrices
 from exchange.demo.world import FUNDS, MAKER, DemoMarket
 
 ATTEMPTS = 3
-LEVELS = 8
-HALF_SPREAD = 0.0005
-LEVEL_STEP = 0.0004
+LEVELS = 20
+HALF_SPREAD = 0.0002
+LEVEL_STEP = 0.0002
 """Both as a fraction of the fair price at home."""
+
+LEAST_USUAL, MOST_USUAL = 0.2, 6.0
+"""How many usual quantities one quote holds near the middle."""
 
 MOST_SKEW = 0.0015
 FULL_SKEW_LEVELS = 200
@@ -98,11 +101,15 @@ class Maker:
         ]
 
     def _quote(self, side: str, row: int, level: int) -> Quote:
-        """Return the quote in a row of the grid: a little off it, so that prices look grown."""
+        """Return the quote in a row of the grid: a little off it, so that the book looks grown.
+
+        Deeper levels hold more, and some far more than their neighbors: a wall now and then.
+        """
         random = Random(f"{self._seed}:{side}:{row}")  # noqa: S311  Seeded, not secret.
         price = row * self._step + random.randrange(self._step)
         usual = float(self._market.usual_quantity / self._market.lot_size)
-        return Quote(side, price, max(round(usual * (1 + level / 2) * random.uniform(0.7, 1.3)), 1))
+        size = min(random.lognormvariate(-0.2, 0.7), MOST_USUAL) * (1 + level / 4)
+        return Quote(side, price, max(round(usual * size), ceil(usual * LEAST_USUAL)))
 
     def _ticks(self, price: str) -> int:
         return round(float(price) / float(self._market.tick_size))

@@ -73,17 +73,21 @@ async def _make_markets(admin: Client) -> None:
     known = {market["symbol"] for market in await admin.items("/admin/markets")}
     for market in MARKETS:
         if market.symbol not in known:
-            form = {
-                "base": market.base,
-                "quote": market.quote,
-                "tick_size": str(market.tick_size),
-                "lot_size": str(market.lot_size),
-                "min_notional": market.min_notional,
-                "price_band": PRICE_BAND,
-                "maker_fee": MAKER_FEE,
-                "taker_fee": TAKER_FEE,
-            }
-            await admin.call("POST", "/admin/markets", form)
+            await admin.call("POST", "/admin/markets", market_form(market))
+
+
+def market_form(market: DemoMarket) -> Json:
+    """Return what an admin sends to open a market of the demo."""
+    return {
+        "base": market.base,
+        "quote": market.quote,
+        "tick_size": str(market.tick_size),
+        "lot_size": str(market.lot_size),
+        "min_notional": market.min_notional,
+        "price_band": PRICE_BAND,
+        "maker_fee": MAKER_FEE,
+        "taker_fee": TAKER_FEE,
+    }
 
 
 async def _make_accounts(admin: Client) -> dict[str, int]:

@@ -12,6 +12,7 @@ from exchange.persistence.errors import StorageUnavailable
 from exchange.persistence.migrations import migrate
 from exchange.persistence.recovery import client_order_ids, recover
 from exchange.persistence.safety import check_server
+from exchange.persistence.sandbox import check_sandbox, mark_served
 from exchange.persistence.server_process import EmbeddedServersError
 from exchange.persistence.writer import BatchWriter
 from exchange.recovered import Recovered
@@ -25,6 +26,8 @@ class Storage:
         """Take the settings; nothing happens yet."""
         self.database_url = settings.database_url or ""
         self.redis_url = settings.redis_url or ""
+        self.left_sandbox = False
+        """Set where a sandbox was opened without its setting: from now on it is none any more."""
         self._settings = settings
         self._embedded: EmbeddedServers | None = None
         self._writer: BatchWriter | None = None
@@ -32,8 +35,8 @@ class Storage:
     def open(self) -> Recovered:
         """Start or reach the servers, migrate, become the only writer, and read what is there.
 
-        Raises `EmbeddedServersError`, `StorageUnavailable`, `AlreadyServed`, `UnsafeServerError` or
-        `NewerSchemaError`; close() afterwards in any case.
+        Raises `EmbeddedServersError`, `StorageUnavailable`, `AlreadyServed`, `UnsafeServerError`,
+        `NotASandboxError` or `NewerSchemaError`; close() afterwards in any case.
         """
         if not (self.database_url and self.redis_url):
             self._embedded = EmbeddedServers(self._settings.data_dir)
@@ -48,7 +51,13 @@ class Storage:
         # First nobody else is there, then the schema changes; first the only writer, then the
         # reading: nobody can write in between.
         self._writer.lock()
+        sandbox = self._settings.sandbox
+        if sandbox:
+            with connect(self.database_url, "start", statement_seconds=None) as connection:
+                check_sandbox(connection)
         migrate(self.database_url)
+        with connect(self.database_url, "start", statement_seconds=None) as connection:
+            self.left_sandbox = mark_served(connection, sandbox=sandbox)
         self._writer.open()
         return recover(self.database_url, recent_trades=self._settings.recent_trades_kept)
 

@@ -101,6 +101,8 @@ class RateLimiter:
             Budget.READ: Rate(settings.reads_per_second, settings.reads_burst),
         }
         self._addresses = Rate(settings.address_requests_per_second, settings.address_burst)
+        accounts = settings.sandbox_accounts_per_hour
+        self._sign_ups = Rate(accounts / 3600, accounts)
         failures = settings.failed_auth_per_minute
         self._failures = Rate(failures / 60, failures)
 
@@ -115,6 +117,10 @@ class RateLimiter:
     def take_address(self, address: str, now: float) -> Allowance | None:
         """Take a request of any kind from an address's budget."""
         return self._addresses.take(site(address), now) if self.on else None
+
+    def take_sign_up(self, address: str, now: float) -> Allowance | None:
+        """Count an account of the sandbox against an address."""
+        return self._sign_ups.take(site(address), now) if self.on else None
 
     def take_failure(self, address: str, now: float) -> Allowance | None:
         """Count a refused token against an address."""

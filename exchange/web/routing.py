@@ -37,6 +37,8 @@ class Budget(StrEnum):
     ORDER = "order"
     CANCEL = "cancel"
     READ = "read"
+    SIGN_UP = "sign_up"
+    """Counts against the client's address: who makes an account has no token yet."""
 
 
 class Principal(NamedTuple):

@@ -41,6 +41,9 @@ class Visit:
         principal: Principal | None = None
         if route.scope is None:
             self.limit_address()
+            if route.budget is Budget.SIGN_UP:
+                limiter = self.context.limiter
+                self._allow(limiter.take_sign_up(limiter.address(self.request), self.now))
         else:
             principal = self._find_caller(route.budget)
             # Before the scope is asked for: a token that lacks it does not get to ask for ever.

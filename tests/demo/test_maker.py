@@ -49,7 +49,7 @@ def test_one_seed_gives_the_same_quotes_and_another_gives_others() -> None:
 def test_a_small_move_leaves_most_quotes_their_place() -> None:
     market = MARKETS[0]
     before = maker(market).quotes(fair(market))
-    after = maker(market).quotes(fair(market) * 1.0004)
+    after = maker(market).quotes(fair(market) * 1.0002)
 
     stale, missing = difference(((i, q.side, q.price) for i, q in enumerate(before)), after)
 

@@ -1,6 +1,9 @@
+from math import log
+from statistics import stdev
+
 import pytest
 
-from exchange.demo.prices import HOME, FairPrices
+from exchange.demo.prices import HOME, STEP, STEP_SECONDS, FairPrices
 
 
 def test_markets_are_consistent_with_each_other_at_every_step() -> None:
@@ -39,3 +42,25 @@ def test_a_walk_goes_on_where_an_earlier_one_has_ended() -> None:
     prices.start_at("BTC", 47_000)
 
     assert prices.of("BTC", "USDT") == pytest.approx(47_000)
+
+
+def test_time_that_passes_at_once_moves_prices_as_far_as_its_steps() -> None:
+    steps, leaps = [], []
+    for seed in range(300):
+        walked, leapt = FairPrices(seed), FairPrices(seed)
+        for _ in range(240):
+            walked.walk()
+        leapt.pass_time(240 * STEP_SECONDS)
+        steps.append(log(walked.of("BTC", "USDT") / HOME["BTC"]))
+        leaps.append(log(leapt.of("BTC", "USDT") / HOME["BTC"]))
+
+    assert stdev(leaps) == pytest.approx(stdev(steps), rel=0.2)
+    assert stdev(leaps) == pytest.approx(STEP * 240**0.5, rel=0.2)
+
+
+def test_no_time_changes_nothing() -> None:
+    prices = FairPrices(1)
+    prices.start_at("ETH", 2_600)
+    prices.pass_time(0)
+
+    assert prices.of("ETH", "USDT") == pytest.approx(2_600)
