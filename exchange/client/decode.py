@@ -32,7 +32,8 @@ def _text(amount: str | int | None) -> str | None:
 def decode(kind: type[T], given: object) -> T:
     """Return what the exchange answered as a value; fields that are not known are left out."""
     try:
-        value: T = _reader(kind)(given)
+        # A class can be hashed, which mypy does not know of its type variable.
+        value: T = _reader(kind)(given)  # type: ignore[arg-type]
     except (KeyError, TypeError, ValueError, InvalidOperation) as error:
         raise ClientError(f"not a {kind.__name__} of the API: {error!r}") from error
     return value

@@ -1,6 +1,6 @@
 """What the exchange answers, as values: prices, quantities and amounts are Decimals."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Literal, NamedTuple, TypeAlias
@@ -214,7 +214,7 @@ class IssuedToken:
     """A new token: the only time that it is shown."""
 
     id: int
-    token: str
+    token: str = field(repr=False)
     scopes: tuple[Scope, ...]
 
 
@@ -297,6 +297,6 @@ class SandboxAccount:
 
     account_id: int
     name: str
-    token: str
+    token: str = field(repr=False)
     scopes: tuple[Scope, ...]
     balances: tuple[Funds, ...]
