@@ -40,6 +40,9 @@ class Client:
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(headers=self._headers, timeout=self._timeout)
+        # A DELETE that aiohttp sends again by itself finds nothing to cancel the second time;
+        # talks know what they have sent.
+        self._session._retry_connection = False  # noqa: SLF001
         return self
 
     async def __aexit__(

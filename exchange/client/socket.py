@@ -26,7 +26,7 @@ from exchange.client.typed import AsyncClient
 
 ORDERS = "orders"
 MOST_WAITING = 10_000
-"""Events that may wait to be read; a reader that is further behind starts anew with snapshots."""
+"""Events that may wait to be read; beyond it the connection is left, and made again later."""
 
 HEARTBEAT_SECONDS = 10.0
 """Between two pings; a connection without an answer to one is lost."""
@@ -44,8 +44,15 @@ class SocketClient(AsyncClient):
     grow, until the client is left or the exchange refuses it for good: then the refusal is raised.
     """
 
-    def __init__(self, url: str, token: str | None = None, *, timeout_seconds: float = 15) -> None:
-        """Take the server's address, such as http://127.0.0.1:8000."""
+    def __init__(
+        self,
+        url: str,
+        token: str | None = None,
+        *,
+        timeout_seconds: float = 15,
+        most_waiting: int = MOST_WAITING,
+    ) -> None:
+        """Take the server's address, and how many events may wait to be read."""
         super().__init__(url, token, timeout_seconds=timeout_seconds)
         self._socket_url = url.rstrip("/") + BASE_PATH + "/ws"
         self._token = token
@@ -54,7 +61,7 @@ class SocketClient(AsyncClient):
         self._task: asyncio.Task[None] | None = None
         self._ready = asyncio.Event()
         self._failure: ClientError | None = None
-        self._events: asyncio.Queue[Event | None] = asyncio.Queue(MOST_WAITING)
+        self._events: asyncio.Queue[Event | None] = asyncio.Queue(most_waiting)
         self._answers: dict[int, asyncio.Future[Json]] = {}
         self._last_id = 0
         self._cancels_on_disconnect = False
@@ -172,11 +179,11 @@ class SocketClient(AsyncClient):
             except ApiError as error:
                 reason = str(error)
                 if not error.passing:
-                    self._give_up(error)
+                    await self._give_up(error)
             except (aiohttp.ClientError, OSError, ClientError) as error:
                 reason = str(error) or repr(error)
-            if again:
-                self._put(Disconnected(reason))
+            if again and self._failure is None:
+                await self._put(Disconnected(reason))
             await asyncio.sleep(backoff(attempt, LONGEST_PAUSE_SECONDS))
             attempt += 1
 
@@ -201,7 +208,7 @@ class SocketClient(AsyncClient):
         """Be who we are and subscribe to what we were subscribed to."""
         if self._token is not None:
             await self._ask("authenticate", {"token": self._token})
-        self._put(Connected(again))
+        await self._put(Connected(again))
         if self._cancels_on_disconnect:
             await self._ask("cancel_on_disconnect", {"enabled": True})
         channels = [channel for channel in self._channels if channel != ORDERS]
@@ -213,14 +220,13 @@ class SocketClient(AsyncClient):
             await self._ask("subscribe", {"channels": [ORDERS], **start})
         self._ready.set()
 
-    def _give_up(self, error: ClientError) -> None:
+    async def _give_up(self, error: ClientError) -> None:
         """Let everybody know that there will be no connection any more."""
         self._failure = error
         self._ready.set()
-        self._make_room()
-        self._events.put_nowait(None)
         for change in self._changes.values():
             change.set()
+        await self._put(None)
 
     # --- What comes ------------------------------------------------------------------------------
 
@@ -254,12 +260,11 @@ class SocketClient(AsyncClient):
                 self._apply(book, frame)
                 return
         if self._events.full():
-            # Too far behind: fresh snapshots, and the reports of orders that are missing.
-            self._make_room()
-            raise UnreachableError(f"{MOST_WAITING} events were waiting to be read")
+            # What waits will be read; what follows is asked for again by the next connection.
+            raise UnreachableError(f"{self._events.qsize()} events were waiting to be read")
+        self._events.put_nowait(frame)
         if isinstance(frame, OrdersFrame):
             self._orders_seen = frame.sequence
-        self._put(frame)
 
     def _apply(self, book: LocalBook, frame: BookFrame) -> None:
         try:
@@ -276,20 +281,11 @@ class SocketClient(AsyncClient):
         with suppress(ClientError):
             await self._operate("subscribe", {"channels": [channel]})
 
-    def _put(self, event: Event) -> None:
-        if self._events.full():
-            self._make_room()
-        self._events.put_nowait(event)
-
-    def _make_room(self) -> None:
-        """Throw away what waits; order reports among it will be asked for again."""
-        lost = []
-        while not self._events.empty():
-            event = self._events.get_nowait()
-            if isinstance(event, OrdersFrame):
-                lost.append(event.sequence)
-        if lost:
-            self._orders_seen = lost[0] - 1
+    async def _put(self, event: Event | None) -> None:
+        """Hand on what became of the connection; waits for a reader where there should be one."""
+        if self._events.full() and not self._channels:
+            self._events.get_nowait()
+        await self._events.put(event)
 
     # --- What goes -------------------------------------------------------------------------------
 

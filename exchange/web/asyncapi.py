@@ -7,7 +7,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import DefsRef, GenerateJsonSchema
 
 from exchange import __version__
-from exchange.web.channels import CHANNELS, RESULTS, Channel, ErrorFrame, FrameId
+from exchange.web.channels import CHANNELS, RESULTS, Channel, ErrorFrame
 from exchange.web.client_frames import OPS
 from exchange.web.errors import Json
 from exchange.web.operations import Operations
@@ -86,9 +86,7 @@ def document(routes: Sequence[Route]) -> Json:
                 "address": SOCKET,
                 "title": "The connection",
                 "description": "All operations and all channels share one connection.",
-                "messages": {
-                    name: {"$ref": f"#/components/messages/{name}"} for name in messages
-                },
+                "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in messages},
             }
         },
         "operations": described,

@@ -86,7 +86,7 @@ async def test_an_admin_makes_all_that_a_market_needs(world: World) -> None:
             await admin.create_currency(symbol, "A currency", 8)
         await admin.rename_currency(base, "Renamed")
         made = await admin.create_market(base, quote, tick_size="0.01", lot_size=Decimal("0.001"))
-        changed = await admin.change_market(made.symbol, taker_fee="0.002", state="post_only")
+        changed = await admin.change_market(made.symbol, taker_fee="0.002")
         account = await admin.create_account("carol")
         await admin.deposit(account.id, quote, 500, "wire-1")
         await admin.deposit(account.id, quote, 500, "wire-1")
@@ -97,6 +97,7 @@ async def test_an_admin_makes_all_that_a_market_needs(world: World) -> None:
             order = await carol.place(made.symbol, "buy", 1, 10)
         listed = await admin.all_orders(account_id=account.id)
         canceled = await admin.cancel_for_others(account_id=account.id)
+        halted = await admin.change_market(made.symbol, state="cancel_only")
         frozen = await admin.freeze(account.id)
         revoked = await admin.revoke_token(token.id)
         stored = await admin.tokens(account.id)
@@ -108,7 +109,7 @@ async def test_an_admin_makes_all_that_a_market_needs(world: World) -> None:
         same = await admin.account(account.id)
         everybody = await admin.accounts()
 
-    assert (changed.state, changed.taker_fee) == ("post_only", Decimal("0.002"))
+    assert (halted.state, changed.taker_fee) == ("cancel_only", Decimal("0.002"))
     assert balances[quote].available == 400
     assert [order.id] == [order.id for order in listed] == list(canceled)
     assert (frozen.frozen, same) == (True, frozen)
