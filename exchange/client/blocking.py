@@ -3,6 +3,7 @@
 It works in scripts, in threads (a client each) and under gevent, which patches what it uses.
 """
 
+import select
 import time
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from types import TracebackType
@@ -11,7 +12,6 @@ from urllib.parse import urlencode, urlsplit
 
 import orjson
 
-from exchange.client.connection import parse
 from exchange.client.errors import ClientError, UnreachableError
 from exchange.client.talks import (
     BASE_PATH,
@@ -22,6 +22,7 @@ from exchange.client.talks import (
     Talk,
     given,
     pages,
+    parse,
     repeated,
     understand,
 )
@@ -107,6 +108,7 @@ class BlockingClient:
         target = self._path + request.path + (f"?{query}" if query else "")
         body = None if request.body is None else orjson.dumps(request.body)
         headers = self._headers | ({} if body is None else {"Content-Type": "application/json"})
+        self._drop_if_ended()
         try:
             self._connection.request(request.method, target, body, headers)
             response = self._connection.getresponse()
@@ -121,3 +123,14 @@ class BlockingClient:
         return understand(
             response.status, parse(content), kind, response.headers.get("Retry-After")
         )
+
+    def _drop_if_ended(self) -> None:
+        """Leave a kept connection that the server has closed: nothing is lost on it yet."""
+        kept = self._connection.sock
+        if kept is None:
+            return
+        poll = select.poll()
+        poll.register(kept, select.POLLIN)
+        # Nobody was asked anything: what can be read is the end.
+        if poll.poll(0):
+            self._connection.close()

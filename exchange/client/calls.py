@@ -14,6 +14,7 @@ from exchange.client.values import (
     Book,
     Candle,
     Currency,
+    Funds,
     Interval,
     Market,
     Order,
@@ -21,6 +22,7 @@ from exchange.client.values import (
     OwnFill,
     Posting,
     SandboxAccount,
+    SandboxReset,
     SelfTradePrevention,
     Side,
     Ticker,
@@ -263,15 +265,15 @@ def open_sandbox_account(name: str | None = None) -> Talk[SandboxAccount]:
     return decode(SandboxAccount, (yield Request("POST", "/sandbox/accounts", form)))
 
 
-def faucet(currency: str, amount: Amount | None = None) -> Talk[Json]:
+def faucet(currency: str, amount: Amount | None = None) -> Talk[Funds]:
     """Have the sandbox give more of a currency; not repeated, for it would give it again."""
     form = _without_none({"currency": currency, "amount": write(amount)})
-    return (yield Request("POST", "/sandbox/faucet", form))
+    return decode(Funds, (yield Request("POST", "/sandbox/faucet", form)))
 
 
-def reset() -> Talk[Json]:
+def reset() -> Talk[SandboxReset]:
     """Have the sandbox put the account back to how it began."""
-    return (yield Request("POST", "/sandbox/reset", {}))
+    return decode(SandboxReset, (yield Request("POST", "/sandbox/reset")))
 
 
 # --- Parts ---------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from exchange.client.talks import (
     Talk,
     given,
     pages,
+    parse,
     repeated,
     understand,
 )
@@ -125,11 +126,3 @@ async def hold(talk: Talk[T], send: Callable[[Request], Awaitable[Json]]) -> T:
     except StopIteration as end:
         result: T = end.value
         return result
-
-
-def parse(content: bytes) -> object:
-    """Return JSON's value; `None` for what is no JSON."""
-    try:
-        return orjson.loads(content)
-    except orjson.JSONDecodeError:
-        return None

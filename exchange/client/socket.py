@@ -10,7 +10,6 @@ import aiohttp
 import orjson
 
 from exchange.client.book import LocalBook
-from exchange.client.connection import parse
 from exchange.client.errors import ApiError, ClientError, GapError, UnreachableError, from_problem
 from exchange.client.frames import (
     BookFrame,
@@ -21,7 +20,7 @@ from exchange.client.frames import (
     OrdersFrame,
     read_frame,
 )
-from exchange.client.talks import BASE_PATH, Json, Request, backoff, repeated
+from exchange.client.talks import BASE_PATH, Json, Request, backoff, parse, repeated
 from exchange.client.typed import AsyncClient
 
 ORDERS = "orders"

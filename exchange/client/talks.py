@@ -9,6 +9,8 @@ from random import uniform
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 from urllib.parse import quote
 
+import orjson
+
 from exchange.client.errors import ApiError, ClientError, UnreachableError, from_problem, is_unknown
 
 Json: TypeAlias = dict[str, Any]
@@ -115,6 +117,14 @@ def pages(
         cursor = page["next_cursor"]
         if cursor is None or (most is not None and len(found) >= most):
             return found
+
+
+def parse(content: bytes | str) -> object:
+    """Return JSON's value; `None` for what is no JSON."""
+    try:
+        return orjson.loads(content)
+    except orjson.JSONDecodeError:
+        return None
 
 
 def understand(status: int, answer: object, kind: str, retry_after: str | None) -> Json:

@@ -300,3 +300,12 @@ class SandboxAccount:
     token: str = field(repr=False)
     scopes: tuple[Scope, ...]
     balances: tuple[Funds, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxReset:
+    """What an account was put back to: orders canceled, balances, and currencies that stay bound."""
+
+    canceled: tuple[int, ...]
+    balances: tuple[Balance, ...]
+    kept: tuple[str, ...]

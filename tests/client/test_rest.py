@@ -193,3 +193,17 @@ async def test_what_may_not_be_repeated_is_not_repeated(world: World) -> None:
         after = len(await admin.accounts())
 
     assert after - before == 1
+
+
+@on_loop
+async def test_a_kept_connection_that_has_ended_is_not_used(world: World) -> None:
+    async with relayed(world.url) as relay:
+        admin = SyncClient(relay.url, world.admin.token)
+        await asyncio.to_thread(admin.time)
+        relay.cut()
+        # It may not be repeated, so it must not be sent where nobody listens.
+        made = await asyncio.to_thread(admin.create_account, "erin")
+        admin.close()
+
+    assert made.name == "erin"
+    assert relay.connections == 2
