@@ -25,7 +25,7 @@ from exchange.actors.publisher import (
 from exchange.actors.recipient import Dispensable, Later
 from exchange.chart import Chart
 from exchange.engine import Counters, MatchingEngine
-from exchange.messages import Journaled, MarketCreated
+from exchange.messages import Answer, Command, Journaled, MarketCreated
 from exchange.metrics import Metrics
 from exchange.persistence.connections import Pool, make_pool
 from exchange.persistence.errors import (
@@ -39,6 +39,7 @@ from exchange.persistence.migrations import NewerSchemaError
 from exchange.persistence.queries import Queries
 from exchange.persistence.recovery import recover_market
 from exchange.persistence.safety import UnsafeServerError
+from exchange.persistence.sandbox import NotASandboxError
 from exchange.persistence.server_process import EmbeddedServersError
 from exchange.persistence.snapshots import SnapshotWriter
 from exchange.persistence.storage import Storage
@@ -54,6 +55,7 @@ from exchange.web.health import Health
 from exchange.web.ratelimit import RateLimiter
 from exchange.web.routes import ROUTES
 from exchange.web.routing import Context, Principal, Scope
+from exchange.web.sandbox import Sandbox
 from exchange.web.server import Server
 from exchange.web.websocket import WebSockets
 
@@ -67,6 +69,7 @@ START_ERRORS = (
     EmbeddedServersError,
     NewerSchemaError,
     UnsafeServerError,
+    NotASandboxError,
     AlreadyServed,
     StorageUnavailable,
     OSError,
@@ -335,6 +338,29 @@ class System:
         self._server = _server(context)
         self.url = await self._server.start()
 
+    async def carry_out(self, commands: Sequence[Command]) -> list[Answer]:
+        """Carry out commands as if the front door had sent them, in order and as one step.
+
+        Gives them their request ids; their times are the caller's, and may lie in the past.
+        """
+        assert self._bridge is not None, "only a system that runs carries out commands"
+        bridge = self._bridge
+        return await bridge.send_all(
+            [command._replace(request_id=bridge.new_request_id()) for command in commands]
+        )
+
+    @property
+    def markets(self) -> frozenset[str]:
+        """Return the symbols of all markets."""
+        assert self._bridge is not None, "only a system that runs has markets"
+        return frozenset(self._bridge.view.markets)
+
+    def last_traded(self, symbol: str) -> int | None:
+        """Return when a market last traded, in microseconds since 1970."""
+        assert self._bridge is not None, "only a system that runs has markets"
+        trades = self._bridge.view.markets[symbol].trades
+        return trades[-1].time if trades else None
+
     def _fail_from_thread(self, loop: asyncio.AbstractEventLoop) -> Callable[[str], None]:
         def fail(reason: str) -> None:
             self.failure = self.failure or reason
@@ -365,6 +391,8 @@ class System:
 def _server(context: Context) -> Server:
     health, websockets = Health(context), WebSockets(context, ROUTES)
     routes = [*ROUTES, *health.routes()]
+    if context.settings.sandbox:
+        routes += Sandbox(context).routes()
     pages = [*health.pages(), *docs_pages(routes), Page("/api/v1/ws", websockets.handle)]
     server = Server(context, routes, pages)
     server.stopping.append(websockets.close)

@@ -12,6 +12,7 @@ from exchange.persistence.errors import StorageUnavailable
 from exchange.persistence.migrations import migrate
 from exchange.persistence.recovery import client_order_ids, recover
 from exchange.persistence.safety import check_server
+from exchange.persistence.sandbox import settle_sandbox
 from exchange.persistence.server_process import EmbeddedServersError
 from exchange.persistence.writer import BatchWriter
 from exchange.recovered import Recovered
@@ -32,8 +33,8 @@ class Storage:
     def open(self) -> Recovered:
         """Start or reach the servers, migrate, become the only writer, and read what is there.
 
-        Raises `EmbeddedServersError`, `StorageUnavailable`, `AlreadyServed`, `UnsafeServerError` or
-        `NewerSchemaError`; close() afterwards in any case.
+        Raises `EmbeddedServersError`, `StorageUnavailable`, `AlreadyServed`, `UnsafeServerError`,
+        `NotASandboxError` or `NewerSchemaError`; close() afterwards in any case.
         """
         if not (self.database_url and self.redis_url):
             self._embedded = EmbeddedServers(self._settings.data_dir)
@@ -49,6 +50,8 @@ class Storage:
         # reading: nobody can write in between.
         self._writer.lock()
         migrate(self.database_url)
+        with connect(self.database_url, "start", statement_seconds=None) as connection:
+            settle_sandbox(connection, wanted=self._settings.sandbox)
         self._writer.open()
         return recover(self.database_url, recent_trades=self._settings.recent_trades_kept)
 
