@@ -33,14 +33,13 @@ tokens = typer.Typer(help="Tokens that let clients in.", no_args_is_help=True)
 currencies = typer.Typer(help="What balances are kept in.", no_args_is_help=True)
 markets = typer.Typer(help="What trades against what, and by which rules.", no_args_is_help=True)
 orders = typer.Typer(help="Orders of others.", no_args_is_help=True)
-candles = candle_admin.app
 for group, name in (
     (accounts, "accounts"),
     (tokens, "tokens"),
     (currencies, "currencies"),
     (markets, "markets"),
     (orders, "orders"),
-    (candles, "candles"),
+    (candle_admin.app, "candles"),
 ):
     app.add_typer(group, name=name)
 
@@ -360,21 +359,6 @@ def _ask(context: typer.Context, question: Callable[[Client], Coroutine[None, No
     except ClientError as error:
         complain(str(error))
         raise typer.Exit(FAILED) from None
-
-
-@candles.command("rebuild")
-def rebuild_candles(
-    context: typer.Context,
-    market: Annotated[str | None, typer.Argument(help="Only this one, such as BTC_USDT.")] = None,
-) -> None:
-    """Make all candles again from the trades, in the database itself; the server may run or not."""
-    options: Options = context.obj
-    try:
-        settings = load_settings(data_dir=options.data_dir)
-    except SettingsError as error:
-        complain(f"bad settings\n{error}")
-        raise typer.Exit(BAD_SETTINGS) from None
-    candle_admin.rebuild(settings, market)
 
 
 def _server(options: Options) -> tuple[str, str]:

@@ -1,5 +1,7 @@
 """The command `exchange admin candles`: works on the database itself, served or not."""
 
+from typing import Annotated
+
 import psycopg
 import typer
 from rich.console import Console
@@ -9,8 +11,8 @@ from exchange.persistence import candles
 from exchange.persistence.connections import UNAVAILABLE, connect
 from exchange.persistence.embedded import EmbeddedServersError, database_of
 from exchange.persistence.errors import StorageUnavailable
-from exchange.runner import FAILED, complain
-from exchange.settings import Settings
+from exchange.runner import BAD_SETTINGS, FAILED, complain
+from exchange.settings import SettingsError, load_settings
 
 app = typer.Typer(help="What traded in each interval of time.", no_args_is_help=True)
 
@@ -19,8 +21,23 @@ class RebuildError(Exception):
     """The candles cannot be made again; the message says why."""
 
 
-def rebuild(settings: Settings, market: str | None) -> None:
-    """Make the candles of a market or of all again, with a progress bar; exits if it fails."""
+@app.callback()
+def _group() -> None:
+    # Without it typer takes the only command for the group itself.
+    pass
+
+
+@app.command("rebuild")
+def rebuild(
+    context: typer.Context,
+    market: Annotated[str | None, typer.Argument(help="Only this one, such as BTC_USDT.")] = None,
+) -> None:
+    """Make all candles again from the trades, in the database itself; the server may run or not."""
+    try:
+        settings = load_settings(data_dir=context.obj.data_dir)
+    except SettingsError as error:
+        complain(f"bad settings\n{error}")
+        raise typer.Exit(BAD_SETTINGS) from None
     try:
         with database_of(settings.database_url, settings.data_dir) as database_url:
             _rebuild(database_url, market)

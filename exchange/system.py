@@ -430,7 +430,10 @@ def _keep_candles(database_url: str, bridge: Bridge) -> CandleKeeper:
     def settled(stored: Mapping[str, int]) -> None:
         loop.call_soon_threadsafe(charts.settle, bridge.view, stored)
 
-    keeper = CandleKeeper(database_url, settled)
+    def failed(error: Exception) -> None:
+        log.error("candles not stored", exc_info=error)
+
+    keeper = CandleKeeper(database_url, settled, failed)
     bridge.listeners.append(charts.when_traded(keeper.wake))
     keeper.start()
     return keeper

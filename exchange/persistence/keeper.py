@@ -12,6 +12,9 @@ PAUSE_SECONDS = 1.0
 
 STATEMENT_SECONDS = 10.0
 
+STOP_SECONDS = 3.0
+"""For a step to end; one that a silent database holds up commits whole or not at all."""
+
 
 class CandleKeeper:
     """A thread with a connection of its own. It never waits where an order does."""
@@ -20,11 +23,16 @@ class CandleKeeper:
         self,
         database_url: str,
         settled: Callable[[Mapping[str, int]], None],
+        failed: Callable[[Exception], None],
         *,
         pause_seconds: float = PAUSE_SECONDS,
         step: int = STEP,
     ) -> None:
-        """Tell `settled`, on the thread, up to which trade of a market the candles are stored."""
+        """Tell `settled` up to which trade of a market the candles are stored.
+
+        `failed` is told what should not happen; it is tried again. Both are called on the thread.
+        """
+        self._failed = failed
         self._database_url = database_url
         self._settled = settled
         self._pause = pause_seconds
@@ -46,9 +54,9 @@ class CandleKeeper:
         """End after the step that is under way; the next start catches up with the rest."""
         self._stopping.set()
         self._woken.set()
-        if self._thread.is_alive():
-            self._thread.join()
-        self._close()
+        self._thread.join(STOP_SECONDS)
+        if not self._thread.is_alive():
+            self._close()
 
     def _run(self) -> None:
         while not self._stopping.is_set():
@@ -58,6 +66,9 @@ class CandleKeeper:
                 self._round()
             except StorageUnavailable:
                 # Orders wait for the database too, and the log says so; candles try again.
+                self._woken.set()
+            except Exception as error:  # noqa: BLE001  A bug here must not end what follows.
+                self._failed(error)
                 self._woken.set()
             self._stopping.wait(self._pause)
 

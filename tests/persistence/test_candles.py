@@ -172,6 +172,7 @@ def test_the_keeper_follows_the_trades_and_says_how_far(
     trades = random_history(Random(6), 300)
     told: dict[str, int] = {}
     far = Event()
+    failures: list[Exception] = []
 
     def settled(checkpoint: object) -> None:
         assert isinstance(checkpoint, dict)
@@ -179,7 +180,7 @@ def test_the_keeper_follows_the_trades_and_says_how_far(
         if told[MARKET] == len(trades):
             far.set()
 
-    keeper = CandleKeeper(database_url, settled, pause_seconds=0.01, step=40)
+    keeper = CandleKeeper(database_url, settled, failures.append, pause_seconds=0.01, step=40)
     keeper.start()
     try:
         store(connection, trades[:100])
@@ -191,6 +192,7 @@ def test_the_keeper_follows_the_trades_and_says_how_far(
     finally:
         keeper.stop()
 
+    assert failures == []
     assert stored(connection) == expected(trades)
 
 
@@ -199,8 +201,12 @@ def test_the_keeper_goes_on_after_its_connection_was_ended(
 ) -> None:
     trades = random_history(Random(7), 20)
     reached = {10: Event(), 20: Event()}
+    failures: list[Exception] = []
     keeper = CandleKeeper(
-        database_url, lambda told: reached[told[MARKET]].set(), pause_seconds=0.01
+        database_url,
+        lambda told: reached[told[MARKET]].set(),
+        failures.append,
+        pause_seconds=0.01,
     )
     keeper.start()
     try:
@@ -218,4 +224,34 @@ def test_the_keeper_goes_on_after_its_connection_was_ended(
     finally:
         keeper.stop()
 
+    assert failures == []
+    assert stored(connection) == expected(trades)
+
+
+def test_the_keeper_tells_of_a_bug_and_tries_again(
+    connection: BoundedConnection, database_url: str
+) -> None:
+    trades = random_history(Random(8), 20)
+    store(connection, trades)
+    failures: list[Exception] = []
+    failed, done = Event(), Event()
+
+    def fails(error: Exception) -> None:
+        failures.append(error)
+        failed.set()
+
+    with connection.transaction():
+        connection.execute("ALTER TABLE candles RENAME TO mislaid")
+    keeper = CandleKeeper(database_url, lambda _: done.set(), fails, pause_seconds=0.01)
+    keeper.start()
+    try:
+        keeper.wake()
+        assert failed.wait(PATIENCE)
+        with connection.transaction():
+            connection.execute("ALTER TABLE mislaid RENAME TO candles")
+        assert done.wait(PATIENCE)
+    finally:
+        keeper.stop()
+
+    assert isinstance(failures[0], psycopg.errors.UndefinedTable)
     assert stored(connection) == expected(trades)
