@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from exchange import candle_admin
 from exchange.client import Client, ClientError, Json, Query, path
 from exchange.market import MarketState
 from exchange.runner import BAD_SETTINGS, FAILED, complain
@@ -38,6 +39,7 @@ for group, name in (
     (currencies, "currencies"),
     (markets, "markets"),
     (orders, "orders"),
+    (candle_admin.app, "candles"),
 ):
     app.add_typer(group, name=name)
 

@@ -95,13 +95,15 @@ def demo(
     Prints the accounts' tokens and a first order to paste. A second start goes on where the first
     one ended.
     """
-    settings = _settings(host, port, data_dir)
+    settings = _settings(host, port, data_dir, sandbox=True)
     raise typer.Exit(run(settings, company(settings, seed=seed, bots=bots)))
 
 
-def _settings(host: str | None, port: int | None, data_dir: Path | None) -> Settings:
+def _settings(
+    host: str | None, port: int | None, data_dir: Path | None, *, sandbox: bool | None = None
+) -> Settings:
     try:
-        return load_settings(host=host, port=port, data_dir=data_dir)
+        return load_settings(host=host, port=port, data_dir=data_dir, sandbox=sandbox)
     except SettingsError as error:
         complain(f"bad settings\n{error}")
         raise typer.Exit(BAD_SETTINGS) from None

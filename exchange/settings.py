@@ -26,6 +26,13 @@ def _networks(text: str) -> str:
     return text
 
 
+def _funds(text: str) -> str:
+    for part in text.split():
+        if re.fullmatch(r"([A-Z0-9]{1,10}|\*)=[0-9]{1,15}(\.[0-9]{1,18})?", part) is None:
+            raise ValueError(f"{part!r} is not like BTC=10 or *=0.5")
+    return text
+
+
 # What parsers read in different ways, and then repeat in their errors: a password, mostly.
 _AMBIGUOUS = re.compile(r"[\s#]|%(?![0-9A-Fa-f]{2})")
 
@@ -181,6 +188,17 @@ class Settings(BaseSettings):
     )
     recent_trades_kept: int = Field(
         1000, ge=1, le=100_000, description="Trades per market kept in memory and in Redis."
+    )
+
+    # Play money.
+    sandbox: bool = Field(
+        False,
+        description="Whether anybody may have an account with play money: on or off. Refused on a "
+        "database that was ever served without it.",
+    )
+    sandbox_funds: Annotated[str, AfterValidator(_funds)] = Field(
+        "BTC=10 ETH=100 USDT=500000 *=10000",
+        description="What a sandbox account begins with; * stands for every other currency.",
     )
 
     # Engine and storage.

@@ -4,7 +4,7 @@ import asyncio
 import os
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic
@@ -23,8 +23,9 @@ from exchange.actors.publisher import (
     Snapshot,
 )
 from exchange.actors.recipient import Dispensable, Later
+from exchange.chart import Chart
 from exchange.engine import Counters, MatchingEngine
-from exchange.messages import Journaled, MarketCreated
+from exchange.messages import Answer, Command, Journaled, MarketCreated
 from exchange.metrics import Metrics
 from exchange.persistence.connections import Pool, make_pool
 from exchange.persistence.errors import (
@@ -33,16 +34,19 @@ from exchange.persistence.errors import (
     RedisUnavailable,
     StorageUnavailable,
 )
+from exchange.persistence.keeper import CandleKeeper
 from exchange.persistence.migrations import NewerSchemaError
 from exchange.persistence.queries import Queries
 from exchange.persistence.recovery import recover_market
 from exchange.persistence.safety import UnsafeServerError
+from exchange.persistence.sandbox import NotASandboxError
 from exchange.persistence.server_process import EmbeddedServersError
 from exchange.persistence.snapshots import SnapshotWriter
 from exchange.persistence.storage import Storage
 from exchange.persistence.tokens import Tokens
 from exchange.recovered import Recovered
 from exchange.settings import Settings
+from exchange.web import charts
 from exchange.web.app import Page
 from exchange.web.auth import TokenIndex
 from exchange.web.bridge import Bridge, View
@@ -51,6 +55,7 @@ from exchange.web.health import Health
 from exchange.web.ratelimit import RateLimiter
 from exchange.web.routes import ROUTES
 from exchange.web.routing import Context, Principal, Scope
+from exchange.web.sandbox import Sandbox
 from exchange.web.server import Server
 from exchange.web.websocket import WebSockets
 
@@ -64,6 +69,7 @@ START_ERRORS = (
     EmbeddedServersError,
     NewerSchemaError,
     UnsafeServerError,
+    NotASandboxError,
     AlreadyServed,
     StorageUnavailable,
     OSError,
@@ -275,13 +281,14 @@ class System:
         self._bridge: Bridge | None = None
         self._line: Line | None = None
         self._pool: Pool | None = None
+        self._candles: CandleKeeper | None = None
         self._server: Server | None = None
 
     async def start(self) -> None:
         """Start all parts and answer requests; raises `StartError` and leaves nothing running."""
         sys.setswitchinterval(self.settings.switch_interval_ms / 1000)
         try:
-            await self._start(await asyncio.to_thread(self._storage.open))
+            await self._start(*await asyncio.to_thread(self._open))
         except START_ERRORS as error:
             await self.stop()
             raise StartError(str(error)) from error
@@ -289,10 +296,13 @@ class System:
             await self.stop()
             raise
 
-    async def _start(self, recovered: Recovered) -> None:
+    def _open(self) -> tuple[Recovered, dict[str, Chart]]:
+        return self._storage.open(), self._storage.charts()
+
+    async def _start(self, recovered: Recovered, drawn: dict[str, Chart]) -> None:
         settings, storage, metrics = self.settings, self._storage, Metrics()
         bridge = self._bridge = Bridge(
-            view=_view(recovered, settings.recent_trades_kept),
+            view=_view(recovered, drawn, settings.recent_trades_kept),
             max_in_flight=settings.max_in_flight,
             max_in_flight_per_market=settings.max_in_flight_per_market,
             timeout_seconds=settings.request_timeout_seconds,
@@ -307,6 +317,7 @@ class System:
             fatal=self._fail_from_thread(asyncio.get_running_loop()),
         )
         bridge.connect(self._line.accounts)
+        self._candles = _keep_candles(storage.database_url, bridge)
         pool = self._pool = make_pool(storage.database_url, settings.database_pool_size)
         await pool.open(wait=True)
         tokens = Tokens(pool)
@@ -327,6 +338,29 @@ class System:
         self._server = _server(context)
         self.url = await self._server.start()
 
+    async def carry_out(self, commands: Sequence[Command]) -> list[Answer]:
+        """Carry out commands as if the front door had sent them, in order and as one step.
+
+        Gives them their request ids; their times are the caller's, and may lie in the past.
+        """
+        assert self._bridge is not None, "only a system that runs carries out commands"
+        bridge = self._bridge
+        return await bridge.send_all(
+            [command._replace(request_id=bridge.new_request_id()) for command in commands]
+        )
+
+    @property
+    def markets(self) -> frozenset[str]:
+        """Return the symbols of all markets."""
+        assert self._bridge is not None, "only a system that runs has markets"
+        return frozenset(self._bridge.view.markets)
+
+    def last_traded(self, symbol: str) -> int | None:
+        """Return when a market last traded, in microseconds since 1970."""
+        assert self._bridge is not None, "only a system that runs has markets"
+        trades = self._bridge.view.markets[symbol].trades
+        return trades[-1].time if trades else None
+
     def _fail_from_thread(self, loop: asyncio.AbstractEventLoop) -> Callable[[str], None]:
         def fail(reason: str) -> None:
             self.failure = self.failure or reason
@@ -346,6 +380,8 @@ class System:
             answered = await self._bridge.close(0 if self.failed.is_set() else max(seconds, 0))
         if self._line is not None:
             await asyncio.to_thread(self._line.stop)
+        if self._candles is not None:
+            await asyncio.to_thread(self._candles.stop)
         if self._pool is not None:
             await self._pool.close()
         await asyncio.to_thread(self._storage.close)
@@ -355,6 +391,8 @@ class System:
 def _server(context: Context) -> Server:
     health, websockets = Health(context), WebSockets(context, ROUTES)
     routes = [*ROUTES, *health.routes()]
+    if context.settings.sandbox:
+        routes += Sandbox(context).routes()
     pages = [*health.pages(), *docs_pages(routes), Page("/api/v1/ws", websockets.handle)]
     server = Server(context, routes, pages)
     server.stopping.append(websockets.close)
@@ -385,10 +423,27 @@ def _keep_private(path: Path, text: str) -> None:
         os.fsync(descriptor)
 
 
-def _view(recovered: Recovered, trades_kept: int) -> View:
+def _keep_candles(database_url: str, bridge: Bridge) -> CandleKeeper:
+    """Start to store candles: woken by trades, and telling the view how far they are stored."""
+    loop = asyncio.get_running_loop()
+
+    def settled(stored: Mapping[str, int]) -> None:
+        loop.call_soon_threadsafe(charts.settle, bridge.view, stored)
+
+    def failed(error: Exception) -> None:
+        log.error("candles not stored", exc_info=error)
+
+    keeper = CandleKeeper(database_url, settled, failed)
+    bridge.listeners.append(charts.when_traded(keeper.wake))
+    keeper.start()
+    return keeper
+
+
+def _view(recovered: Recovered, drawn: Mapping[str, Chart], trades_kept: int) -> View:
     view = View(trades_kept)
     view.currencies.update(recovered.currencies)
     view.accounts.update(recovered.accounts)
     for market in recovered.markets.values():
-        view.add_market(market.market, market.book(), market.trades)
+        symbol = market.market.symbol
+        view.add_market(market.market, market.book(), market.trades, drawn.get(symbol))
     return view

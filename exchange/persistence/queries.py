@@ -9,12 +9,14 @@ from typing import TypeVar
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
+from exchange.candles import Candle
 from exchange.client_ids import Used
 from exchange.cursor import make_cursor, parse_cursor
 from exchange.messages import Account, BalanceState, Trade
 from exchange.orders import OrderState
 from exchange.persistence.connections import Pool, borrow
 from exchange.persistence.rows import (
+    CANDLE_COLUMNS,
     ORDER_COLUMNS,
     TRADE_COLUMNS,
     order_from_row,
@@ -161,6 +163,14 @@ class Queries:
         conditions = {"market = %s": market, "id < %s": _after(cursor)}
         rows = await self._list(f"SELECT {TRADE_COLUMNS} FROM trades", conditions, "id DESC", limit)
         return _page(rows, limit, trade_from_row)
+
+    async def candles(self, market: str, length: int, start: int, end: int) -> list[Candle]:
+        """Return the stored candles from `start` until before `end`, and the one before them.
+
+        Oldest first; `length` is the interval's. Intervals without trades have none.
+        """
+        values = {"market": market, "length": length, "start": start, "end": end}
+        return [Candle._make(row) for row in await self._rows(_CANDLES, values)]
 
     # --- Money -----------------------------------------------------------------------------------
 
@@ -314,6 +324,18 @@ _TRADES_OF_ORDERS = f"""
     UNION ALL
     SELECT order_id, {TRADE_COLUMNS} FROM wanted JOIN trades ON taker_order_id = order_id
     ORDER BY id
+"""
+
+_CANDLES = f"""
+    (
+        SELECT {CANDLE_COLUMNS} FROM candles
+        WHERE market = %(market)s AND length = %(length)s AND time < %(start)s
+        ORDER BY time DESC LIMIT 1
+    )
+    UNION ALL
+    SELECT {CANDLE_COLUMNS} FROM candles
+    WHERE market = %(market)s AND length = %(length)s AND time >= %(start)s AND time < %(end)s
+    ORDER BY time
 """
 
 _BALANCES = """

@@ -2,6 +2,7 @@
 
 from psycopg.rows import TupleRow
 
+from exchange.candles import Candle
 from exchange.currency import Currency
 from exchange.engine import Counters
 from exchange.market import Market, MarketState
@@ -36,6 +37,8 @@ MARKET_COLUMNS = """
 """
 
 COUNTER_COLUMNS = "sequence, trade_id, aggregate_id, engine_time, last_price"
+
+CANDLE_COLUMNS = ", ".join(Candle._fields)
 
 # A dict finds a member in a fifth of the time that the enum's own call takes: with 100,000 open
 # orders to recover, that is a second.

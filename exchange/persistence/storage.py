@@ -3,13 +3,16 @@
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
+from exchange.chart import Chart
 from exchange.messages import Journaled
-from exchange.persistence.connections import connect
+from exchange.persistence import candles
+from exchange.persistence.connections import UNAVAILABLE, connect
 from exchange.persistence.embedded import EmbeddedServers
 from exchange.persistence.errors import StorageUnavailable
 from exchange.persistence.migrations import migrate
 from exchange.persistence.recovery import client_order_ids, recover
 from exchange.persistence.safety import check_server
+from exchange.persistence.sandbox import settle_sandbox
 from exchange.persistence.server_process import EmbeddedServersError
 from exchange.persistence.writer import BatchWriter
 from exchange.recovered import Recovered
@@ -30,8 +33,8 @@ class Storage:
     def open(self) -> Recovered:
         """Start or reach the servers, migrate, become the only writer, and read what is there.
 
-        Raises `EmbeddedServersError`, `StorageUnavailable`, `AlreadyServed`, `UnsafeServerError` or
-        `NewerSchemaError`; close() afterwards in any case.
+        Raises `EmbeddedServersError`, `StorageUnavailable`, `AlreadyServed`, `UnsafeServerError`,
+        `NotASandboxError` or `NewerSchemaError`; close() afterwards in any case.
         """
         if not (self.database_url and self.redis_url):
             self._embedded = EmbeddedServers(self._settings.data_dir)
@@ -47,8 +50,23 @@ class Storage:
         # reading: nobody can write in between.
         self._writer.lock()
         migrate(self.database_url)
+        with connect(self.database_url, "start", statement_seconds=None) as connection:
+            settle_sandbox(connection, wanted=self._settings.sandbox)
         self._writer.open()
         return recover(self.database_url, recent_trades=self._settings.recent_trades_kept)
+
+    def charts(self) -> dict[str, Chart]:
+        """Return every market's newest candles, once those of all committed trades are stored.
+
+        Belongs between `open` and the first write. A start finds about a second of trades to catch
+        up with, the first one with candles all that ever were: seconds per million.
+        """
+        try:
+            with connect(self.database_url, "start", statement_seconds=None) as connection:
+                candles.catch_up(connection)
+                return candles.load(connection)
+        except UNAVAILABLE as error:
+            raise StorageUnavailable(str(error)) from error
 
     def write(self, batch: Sequence[Journaled]) -> None:
         """Write a batch as `BatchWriter.write` does; belongs to the persistence actor's thread.

@@ -78,6 +78,41 @@ class TradeAnswer(BaseModel):
     time: Time
 
 
+class CandleAnswer(BaseModel):
+    """What traded in one interval of time; without trades all prices are the last close."""
+
+    time: Annotated[Time, Field(description="When the interval begins.")]
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    close: Decimal
+    volume: Decimal
+    quote_volume: Decimal
+    trades: int
+
+
+class TickerAnswer(BaseModel):
+    """The current minute and the 1,439 before it, and the best of the book."""
+
+    market: str
+    last: Annotated[Decimal | None, Field(description="`null` before the first trade.")]
+    open: Annotated[
+        Decimal | None, Field(description="Like high and low: `last` where nothing traded.")
+    ]
+    high: Decimal | None
+    low: Decimal | None
+    volume: Decimal
+    quote_volume: Decimal
+    change: Annotated[Decimal | None, Field(description="`last` less `open`.")]
+    change_percent: Annotated[Decimal | None, Field(description="Of `open`, with two places.")]
+    best_bid: Decimal | None
+    best_bid_quantity: Decimal | None
+    best_ask: Decimal | None
+    best_ask_quantity: Decimal | None
+    trades: int
+    time: Time
+
+
 class FillAnswer(BaseModel):
     """An order's share in a trade."""
 
@@ -267,6 +302,14 @@ class Markets(Listed[MarketAnswer]):
 
 class Trades(Listed[TradeAnswer]):
     """Trades, newest first."""
+
+
+class Candles(Listed[CandleAnswer]):
+    """Candles, oldest first, without a gap."""
+
+
+class Tickers(Listed[TickerAnswer]):
+    """Tickers, by market."""
 
 
 class Orders(Listed[OrderAnswer]):

@@ -10,6 +10,7 @@ from contextlib import suppress
 from time import monotonic, time_ns
 from typing import NamedTuple, Protocol
 
+from exchange.chart import Chart
 from exchange.currency import Currency
 from exchange.market import Market
 from exchange.messages import (
@@ -58,12 +59,18 @@ class Sender(Protocol):
 class MarketView:
     """One market as committed: its rules, its book and its last trades."""
 
-    __slots__ = ("ahead", "book", "last_price", "market", "pages", "trades")
+    __slots__ = ("ahead", "book", "chart", "last_price", "market", "pages", "trades")
 
     def __init__(
-        self, market: Market, book: PublishedBook, trades: Iterable[Trade], kept: int
+        self,
+        market: Market,
+        book: PublishedBook,
+        trades: Iterable[Trade],
+        kept: int,
+        chart: Chart | None = None,
     ) -> None:
         """Start from what was recovered; `trades` oldest first."""
+        self.chart = chart or Chart()
         self.market = market
         self.book = book
         self.trades: deque[Trade] = deque(trades, kept)
@@ -83,6 +90,7 @@ class MarketView:
             self.pages.clear()
         if outcome.trades:
             self.trades.extend(outcome.trades)
+            self.chart.take(outcome.trades)
             self.last_price = outcome.trades[-1].price
 
 
@@ -96,9 +104,15 @@ class View:
         self.accounts: dict[int, Account] = {}
         self._trades_kept = trades_kept
 
-    def add_market(self, market: Market, book: PublishedBook, trades: Iterable[Trade] = ()) -> None:
+    def add_market(
+        self,
+        market: Market,
+        book: PublishedBook,
+        trades: Iterable[Trade] = (),
+        chart: Chart | None = None,
+    ) -> None:
         """Show a market."""
-        self.markets[market.symbol] = MarketView(market, book, trades, self._trades_kept)
+        self.markets[market.symbol] = MarketView(market, book, trades, self._trades_kept, chart)
 
     def take(self, answers: Sequence[Answer]) -> None:
         """Take over what was committed."""

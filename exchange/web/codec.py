@@ -8,12 +8,14 @@ from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 
 from exchange.amounts import format_scaled
+from exchange.candles import Candle
 from exchange.currency import Currency
 from exchange.market import Market, describe
 from exchange.messages import Account, BalanceState, Trade
 from exchange.orders import BUY, SELL, OrderState, Side
 from exchange.published import PublishedBook
 from exchange.stored import Proof, StoredAudit, StoredPosting, StoredToken, StoredTransfer
+from exchange.ticker import Day, change_percent
 from exchange.times import format_time
 
 Json: TypeAlias = dict[str, object]
@@ -58,6 +60,57 @@ def trade(made: Trade, rules: Market) -> Json:
         "taker_side": made.taker_side,
         "time": format_time(made.time),
     }
+
+
+def candle(drawn: Candle, rules: Market) -> Json:
+    """Return a candle."""
+    return {
+        "time": format_time(drawn.time),
+        "open": rules.format_price(drawn.open),
+        "high": rules.format_price(drawn.high),
+        "low": rules.format_price(drawn.low),
+        "close": rules.format_price(drawn.close),
+        "volume": rules.format_quantity(drawn.volume),
+        "quote_volume": rules.format_notional(drawn.quote_volume),
+        "trades": drawn.trades,
+    }
+
+
+def ticker(rules: Market, published: PublishedBook, day: Day, now: int) -> Json:
+    """Return 24 hours of a market, and the best of its book."""
+    change = None if day.last is None or day.open is None else day.last - day.open
+    percent = change_percent(day)
+    bid, bid_quantity = _best(rules, published, BUY)
+    ask, ask_quantity = _best(rules, published, SELL)
+    return {
+        "market": rules.symbol,
+        "last": _price(day.last, rules),
+        "open": _price(day.open, rules),
+        "high": _price(day.high, rules),
+        "low": _price(day.low, rules),
+        "volume": rules.format_quantity(day.volume),
+        "quote_volume": rules.format_notional(day.quote_volume),
+        "change": _price(change, rules),
+        "change_percent": None if percent is None else format_scaled(percent, 2),
+        "best_bid": bid,
+        "best_bid_quantity": bid_quantity,
+        "best_ask": ask,
+        "best_ask_quantity": ask_quantity,
+        "trades": day.trades,
+        "time": format_time(now),
+    }
+
+
+def _price(ticks: int | None, rules: Market) -> str | None:
+    return None if ticks is None else rules.format_price(ticks)
+
+
+def _best(rules: Market, published: PublishedBook, side: Side) -> tuple[str | None, str | None]:
+    levels = published.depth(side, 1)
+    if not levels:
+        return None, None
+    price, quantity = levels[0]
+    return rules.format_price(price), rules.format_quantity(quantity)
 
 
 def order(state: OrderState, rules: Market, fills: list[Json]) -> Json:

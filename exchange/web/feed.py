@@ -22,11 +22,13 @@ from exchange.orders import BUY, SELL, OrderState, Side
 from exchange.published import PublishedBook
 from exchange.times import format_time
 from exchange.web import codec
-from exchange.web.bridge import MarketView, View
+from exchange.web.bridge import Bridge, MarketView, View
 from exchange.web.codec import Json
 from exchange.web.errors import Problem
 from exchange.web.fanout import Fanout, Subscriber
 from exchange.web.frames import encode
+from exchange.web.quotes import KINDS as QUOTES
+from exchange.web.quotes import Clock, Quotes
 
 TRADES_IN_SNAPSHOT = 100
 
@@ -36,8 +38,6 @@ LEVELS_AT_ONCE = 1000
 ORDERS, BALANCES, MARKETS = "orders", "balances", "markets"
 OWN = frozenset({ORDERS, BALANCES})
 """Channels that show an account's own things."""
-COMING = frozenset({"ticker", "candles"})
-"""Channels that the contract names and that are not served yet."""
 
 SIDES = (("bids", BUY), ("asks", SELL))
 
@@ -64,13 +64,14 @@ class _News:
 class Feed:
     """Who is subscribed to what, and the frames that they get."""
 
-    def __init__(self, view: View) -> None:
+    def __init__(self, view: View, clock: Clock = Bridge.now) -> None:
         """Read snapshots from the view; `take` belongs among the bridge's listeners."""
         self._view = view
         self._subscribers: dict[Topic, dict[Subscriber, None]] = {}
         self._book_snapshots: dict[str, tuple[int, bytes]] = {}
         self._news = _News()
         self._fanout = Fanout(self._publish)
+        self._quotes = Quotes(view, clock, self._send_quote)
 
     def find(self, channel: str) -> str:
         """Return a channel's name if there is such a channel, or raise the problem."""
@@ -81,14 +82,17 @@ class Feed:
             if symbol not in self._view.markets:
                 raise Problem("market_not_found", field="channels", value=symbol)
             return channel
-        if kind in COMING:
-            raise Problem("unsupported", field="channels", value=channel)
+        if kind in QUOTES and colon:
+            self._quotes.find(channel)
+            return channel
         raise Problem("validation_error", field="channels", value=channel)
 
     def subscribe(self, topic: Topic, subscriber: Subscriber) -> None:
         """Give a subscriber all that happens in a topic from now on."""
         self._catch_up()
         self._subscribers.setdefault(topic, {})[subscriber] = None
+        if _is_quote(topic.channel):
+            self._quotes.begin(topic.channel)
 
     def unsubscribe(self, topic: Topic, subscriber: Subscriber) -> None:
         """Give it no more; nothing happens if it was not subscribed."""
@@ -97,6 +101,8 @@ class Feed:
             subscribers.pop(subscriber, None)
             if not subscribers:
                 del self._subscribers[topic]
+                if _is_quote(topic.channel):
+                    self._quotes.end(topic.channel)
 
     # --- Snapshots -------------------------------------------------------------------------------
 
@@ -117,6 +123,8 @@ class Feed:
                         "markets": self._describe(self._view.markets),
                     }
                 )
+            case "ticker" | "candles":
+                return encode(self._quotes.snapshot(channel))
             case _:
                 return None
 
@@ -196,6 +204,7 @@ class Feed:
         # While some still wait for the last frames, what is new gathers for the next ones.
         if not self._fanout.busy:
             self._publish()
+        self._quotes.flush_soon()
 
     def _collect(self, outcome: Outcome) -> None:
         news = self._news
@@ -205,6 +214,8 @@ class Feed:
             news.trades.setdefault(outcome.market, []).extend(outcome.trades)
         if outcome.changed is not None:
             news.markets[outcome.market] = None
+        if outcome.levels or outcome.trades:
+            self._quotes.touch(outcome.market)
 
     def _publish(self) -> None:
         """Send what is new to the public channels."""
@@ -272,8 +283,15 @@ class Feed:
             shown = [codec.trade(made, rules) for made in trades]
             self._send(topic, {"channel": topic.channel, "trades": shown})
 
+    def _send_quote(self, channel: str, body: Json) -> None:
+        self._send(Topic(channel), body)
+
     def _send(self, topic: Topic, body: Json, sequence: int = 0) -> None:
         self._fanout.send(topic.channel, sequence, encode(body), self._subscribers[topic])
+
+
+def _is_quote(channel: str) -> bool:
+    return channel.partition(":")[0] in QUOTES
 
 
 def order_frame(sequence: int, state: OrderState, rules: Market, trades: Iterable[Trade]) -> bytes:

@@ -25,6 +25,8 @@ CLIENT_ORDER_ID = re.compile(r"[A-Za-z0-9_.:-]{1,36}\Z", re.ASCII)
 
 # Rust's regular expressions, which pydantic uses, end at `$` and nowhere before a line break.
 ClientOrderId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{1,36}$")]
+Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+"""`times.py` says what is one."""
 CurrencySymbol = Annotated[str, Field(pattern=r"^[A-Z0-9]{1,10}$")]
 MarketSymbol = Annotated[str, Field(min_length=1, max_length=21)]
 Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$")]
@@ -206,6 +208,14 @@ class DepthQuery(Query):
     """How much of a book."""
 
     depth: Depth = 100
+
+
+class CandlesQuery(PageQuery):
+    """Which candles: from `start` until before `end`, the newest without a start."""
+
+    interval: Literal["1m", "5m", "15m", "30m", "1h", "4h", "1d", "1w"] = "1m"
+    start: Time | None = None
+    end: Time | None = None
 
 
 class OrdersQuery(PageQuery):

@@ -16,18 +16,25 @@ async def reading(read: Awaitable[T], cursor: str | None) -> T:
     try:
         return await read
     except BadCursorError as error:
-        raise _bad(error, cursor) from None
+        raise bad_cursor(error, cursor) from None
 
 
 def slice_of(items: Sequence[Json], query: PageQuery) -> Json:
     """Return the page of a list that is short enough to be made as a whole."""
+    found, next_cursor = slice_and_cursor(items, query)
+    return page(found, next_cursor)
+
+
+def slice_and_cursor(items: Sequence[T], query: PageQuery) -> tuple[list[T], str | None]:
+    """Return the part of a list that a page shows, and the cursor of the next page."""
     try:
         start = 0 if query.cursor is None else parse_cursor(query.cursor)
     except BadCursorError as error:
-        raise _bad(error, query.cursor) from None
+        raise bad_cursor(error, query.cursor) from None
     end = start + query.limit
-    return page(list(items[start:end]), make_cursor(end) if end < len(items) else None)
+    return list(items[start:end]), make_cursor(end) if end < len(items) else None
 
 
-def _bad(error: BadCursorError, cursor: str | None) -> Problem:
+def bad_cursor(error: BadCursorError, cursor: str | None) -> Problem:
+    """Return the problem of a cursor that is none of ours."""
     return Problem("validation_error", f"cursor {error}.", field="cursor", value=cursor)

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from exchange.web import admin, answers, forms, money, public, trading
+from exchange.web import admin, answers, charts, forms, money, public, trading
 from exchange.web.routing import Budget, Route, Scope
 
 V1 = "/api/v1"
@@ -110,6 +110,31 @@ PUBLIC = (
         summary="A market's trades, newest first",
         answer=answers.Trades,
         query=forms.PageQuery,
+        problems=("market_not_found", *READ_PROBLEMS),
+    ),
+    Public(
+        "GET",
+        f"{V1}/tickers",
+        handler=charts.list_tickers,
+        summary="What every market did in the last 24 hours",
+        answer=answers.Tickers,
+        query=forms.PageQuery,
+    ),
+    Public(
+        "GET",
+        f"{V1}/markets/{{symbol}}/ticker",
+        handler=charts.show_ticker,
+        summary="What a market did in the last 24 hours",
+        answer=answers.TickerAnswer,
+        problems=("market_not_found",),
+    ),
+    Public(
+        "GET",
+        f"{V1}/markets/{{symbol}}/candles",
+        handler=charts.list_candles,
+        summary="A market's candles, oldest first; the newest ones without a start",
+        answer=answers.Candles,
+        query=forms.CandlesQuery,
         problems=("market_not_found", *READ_PROBLEMS),
     ),
 )

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+from exchange.candles import Candle
 from exchange.client_ids import Used
 from exchange.messages import Account, Audit, BalanceState, Trade
 from exchange.orders import OrderState
@@ -67,6 +68,9 @@ class Queries(Protocol):
         self, market: str, *, limit: int = 100, cursor: str | None = None
     ) -> Page[Trade]:
         """Return the trades of a market."""
+
+    async def candles(self, market: str, length: int, start: int, end: int) -> list[Candle]:
+        """Return the stored candles from `start` until before `end`, and the one before them."""
 
     async def balances(self, account_id: int) -> list[BalanceState]:
         """Return an account's balances."""

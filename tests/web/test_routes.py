@@ -16,6 +16,9 @@ PUBLIC = {
     "/markets/{symbol}",
     "/markets/{symbol}/book",
     "/markets/{symbol}/trades",
+    "/markets/{symbol}/candles",
+    "/markets/{symbol}/ticker",
+    "/tickers",
 }
 """All that may be called without a token; whatever else has no scope is a mistake."""
 
@@ -91,6 +94,9 @@ EXAMPLES: dict[tuple[str, str], Example] = {
     ("GET", "/markets/{symbol}"): _market,
     ("GET", "/markets/{symbol}/book"): _market,
     ("GET", "/markets/{symbol}/trades"): _market,
+    ("GET", "/markets/{symbol}/candles"): _market,
+    ("GET", "/markets/{symbol}/ticker"): _market,
+    ("GET", "/tickers"): _nothing,
     ("POST", "/orders"): _place,
     ("POST", "/orders/test"): _place,
     ("POST", "/orders/batch"): _batch,

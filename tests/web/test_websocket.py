@@ -57,7 +57,11 @@ async def test_without_an_id_the_answer_has_null(world: World) -> None:
         ('{"id": 7, "op": "subscribe", "channels": [3]}', "validation_error", "channels.0"),
         ('{"id": 7, "op": "subscribe", "channels": ["no"]}', "validation_error", "channels"),
         ('{"id": 7, "op": "subscribe", "channels": ["book:A_B"]}', "market_not_found", "channels"),
-        ('{"id": 7, "op": "subscribe", "channels": ["ticker:A_B"]}', "unsupported", "channels"),
+        (
+            '{"id": 7, "op": "subscribe", "channels": ["ticker:A_B"]}',
+            "market_not_found",
+            "channels",
+        ),
         (
             '{"id": 7, "op": "subscribe", "channels": ["markets"], "from": 1}',
             "validation_error",
