@@ -304,7 +304,7 @@ class SandboxAccount:
 
 @dataclass(frozen=True, slots=True)
 class SandboxReset:
-    """What an account was put back to: orders canceled, balances, and currencies that stay bound."""
+    """What an account was put back to; `kept` are currencies that orders still bind."""
 
     canceled: tuple[int, ...]
     balances: tuple[Balance, ...]

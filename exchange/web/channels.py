@@ -6,12 +6,13 @@ from pydantic import BaseModel, Field
 
 from exchange.web.answers import (
     BalanceAnswer,
-    Decimal,
+    CandleAnswer,
     Level,
     MarketAnswer,
     OrderAnswer,
     ProblemAnswer,
     Scopes,
+    TickerAnswer,
     Time,
     TradeAnswer,
 )
@@ -79,45 +80,12 @@ class TradesFrame(BaseModel):
     trades: list[TradeAnswer]
 
 
-class TickerValues(BaseModel):
-    """A market's last 24 hours."""
-
-    market: str
-    last: Decimal | None
-    open: Decimal | None
-    high: Decimal | None
-    low: Decimal | None
-    volume: Decimal
-    quote_volume: Decimal
-    change: Decimal | None
-    change_percent: Decimal | None
-    best_bid: Decimal | None
-    best_bid_quantity: Decimal | None
-    best_ask: Decimal | None
-    best_ask_quantity: Decimal | None
-    trades: int
-    time: Time
-
-
 class TickerFrame(BaseModel):
     """A market's last 24 hours."""
 
     channel: str
     type: Type
-    ticker: TickerValues
-
-
-class CandleValues(BaseModel):
-    """The trades of one interval."""
-
-    time: Time
-    open: Decimal
-    high: Decimal
-    low: Decimal
-    close: Decimal
-    volume: Decimal
-    quote_volume: Decimal
-    trades: int
+    ticker: TickerAnswer
 
 
 class CandlesFrame(BaseModel):
@@ -125,7 +93,7 @@ class CandlesFrame(BaseModel):
 
     channel: str
     type: Type
-    candles: list[CandleValues]
+    candles: list[CandleAnswer]
 
 
 class MarketsFrame(BaseModel):

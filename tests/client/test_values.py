@@ -8,13 +8,15 @@ from pydantic import BaseModel
 
 from exchange.client import ClientError, values
 from exchange.client.decode import decode, write
-from exchange.web import answers
+from exchange.web import answers, sandbox
 
 PAIRS: list[tuple[type[BaseModel], type]] = [
     (answers.CurrencyAnswer, values.Currency),
     (answers.MarketAnswer, values.Market),
     (answers.BookAnswer, values.Book),
     (answers.TradeAnswer, values.Trade),
+    (answers.TickerAnswer, values.Ticker),
+    (answers.CandleAnswer, values.Candle),
     (answers.FillAnswer, values.Fill),
     (answers.OwnFillAnswer, values.OwnFill),
     (answers.OrderAnswer, values.Order),
@@ -28,6 +30,9 @@ PAIRS: list[tuple[type[BaseModel], type]] = [
     (answers.CurrencyProofAnswer, values.CurrencyProof),
     (answers.SequenceAnswer, values.MarketSequence),
     (answers.ProofAnswer, values.Proof),
+    (sandbox.Funds, values.Funds),
+    (sandbox.SandboxAccount, values.SandboxAccount),
+    (sandbox.ResetAnswer, values.SandboxReset),
 ]
 
 

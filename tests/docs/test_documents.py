@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from exchange.client import SyncClient
+from exchange.settings import Settings
 from exchange.web.client_frames import OPS
 from exchange.web.errors import CODES
 from exchange.web.operations import Operations
@@ -108,6 +109,17 @@ def test_every_code_of_an_error_is_explained() -> None:
         (str(name), kind.status) for name, kind in CODES.items()
     ]
     assert all(len(meaning) > 20 for *_, meaning in rows)
+
+
+def test_the_table_of_rates_has_the_settings_defaults() -> None:
+    text = (ROOT / "docs/rate-limits.md").read_text("utf-8")
+    rows = re.findall(r"^\| [^|]+ \| (\d+) \| (\d+)[^|]* \| ([^|]+) \|$", text, re.MULTILINE)
+
+    assert len(rows) == 5
+    for burst, rate, names in rows:
+        settings = re.findall(r"`EXCHANGE_(\w+)`", names)
+        defaults = [Settings.model_fields[name.lower()].default for name in settings]
+        assert defaults == [float(burst), float(rate)][: len(settings)]
 
 
 def test_every_operation_of_the_socket_is_explained() -> None:
