@@ -11,7 +11,7 @@ from types import FrameType
 import typer
 import uvloop
 
-from exchange.client import ClientError
+from exchange.client.errors import ClientError
 from exchange.logs import configure_logs
 from exchange.settings import Settings
 from exchange.system import ADMIN_TOKEN_FILE, StartError, System

@@ -1,10 +1,10 @@
 """What a run trades with: its own currencies, markets, funded accounts and tokens."""
 
-import json
-from collections.abc import Mapping
 from typing import Any, NamedTuple
-from urllib.error import HTTPError, URLError
-from urllib.request import Request, urlopen
+
+from exchange.client.blocking import BlockingClient
+from exchange.client.errors import ClientError
+from exchange.client.talks import Json
 
 QUOTE = "LOADUSD"
 FUNDS = "1000000000"
@@ -31,25 +31,17 @@ class Admin:
 
     def __init__(self, host: str, token: str) -> None:
         """Take the exchange's address, such as http://127.0.0.1:8000."""
-        self._url = f"{host.rstrip('/')}/api/v1/admin"
+        self._host = host
         self._token = token
 
-    def call(self, method: str, path: str, form: Mapping[str, object] | None = None) -> Any:  # noqa: ANN401  JSON.
+    def call(self, method: str, path: str, form: Json | None = None) -> Any:  # noqa: ANN401  JSON.
         """Return what the exchange answers, and say clearly what it refuses."""
-        request = Request(  # noqa: S310  The address is the operator's.
-            self._url + path,
-            None if form is None else json.dumps(form).encode(),
-            {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"},
-            method=method,
-        )
-        try:
-            with urlopen(request, timeout=TIMEOUT_SECONDS) as response:  # noqa: S310
-                return json.loads(response.read() or b"null")
-        except HTTPError as error:
-            with error:
-                raise ProvisionError(f"{method} {path}: {error.read().decode()}") from None
-        except (URLError, OSError) as error:
-            raise ProvisionError(f"cannot reach {self._url}: {error}") from None
+        # Calls are minutes apart, and come from several greenlets: each has its connection.
+        with BlockingClient(self._host, self._token, timeout_seconds=TIMEOUT_SECONDS) as client:
+            try:
+                return client.call(method, f"/admin{path}", form)
+            except ClientError as error:
+                raise ProvisionError(f"{method} {path}: {error}") from None
 
     def make_world(self, markets: int, accounts: int) -> World:
         """Make what is missing, and new accounts; half of them for makers, half for takers."""
@@ -85,7 +77,7 @@ class Admin:
             rules = {"base": base, "quote": QUOTE, "tick_size": "0.01", "lot_size": "0.0001"}
             self._make("/markets", {**rules, "maker_fee": "0.001", "taker_fee": "0.002"})
 
-    def _make(self, path: str, form: Mapping[str, object]) -> None:
+    def _make(self, path: str, form: Json) -> None:
         """Make what an earlier run, or another worker of this one, may have made."""
         try:
             self.call("POST", path, form)

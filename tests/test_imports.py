@@ -1,6 +1,7 @@
 """Imports point one way: from the outsides to the core, and never back."""
 
 import ast
+import subprocess
 import sys
 from pathlib import Path
 
@@ -73,3 +74,14 @@ def test_only_the_command_line_starts_the_whole(path: Path) -> None:
         return
 
     assert not parts(path) & {"system", "cli", "runner"}
+
+
+def test_the_command_line_starts_without_the_clients_values() -> None:
+    program = "import sys, exchange.cli; print(*(m for m in sys.modules if '.client.' in m))"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT.parent
+    )
+
+    assert set(done.stdout.split()) == {
+        "exchange.client.connection", "exchange.client.errors", "exchange.client.talks"
+    }  # fmt: skip

@@ -1,4 +1,4 @@
-"""The API's documentation as pages: OpenAPI, Swagger UI and the list of problems."""
+"""The API's documentation as pages: OpenAPI, AsyncAPI, Swagger UI and the list of problems."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -16,6 +16,7 @@ from exchange.web.problems import SERVER_NAME
 from exchange.web.routing import Route
 
 OPENAPI_PATH = "/api/v1/openapi.json"
+ASYNCAPI_PATH = "/api/v1/asyncapi.json"
 
 # Swagger UI sets styles from its script and holds its icons in data: URLs; nothing comes from,
 # and nothing goes to, another server.
@@ -45,6 +46,9 @@ INDEX = b"""<!doctype html>
 <title>Exchange API</title>
 <link rel="stylesheet" href="/docs/swagger-ui.css">
 <link rel="icon" type="image/png" href="/docs/favicon-32x32.png">
+<p style="font: 16px sans-serif; margin: 1rem 20px">
+See also: <a href="/docs/websocket">the WebSocket</a>, <a href="/docs/errors">problems</a>
+</p>
 <div id="swagger-ui"></div>
 <script src="/docs/swagger-ui-bundle.js"></script>
 <script src="/docs/start.js"></script>
@@ -68,6 +72,8 @@ def docs_pages(routes: Sequence[Route]) -> list[Page]:
     """
     return [
         Page(OPENAPI_PATH, page(lambda: orjson.dumps(document(routes)), "application/json")),
+        Page(ASYNCAPI_PATH, page(lambda: _asyncapi(routes), "application/json")),
+        Page("/docs/websocket", page(lambda: _socket_page(routes), TYPES["html"])),
         Page("/docs", page(lambda: INDEX, TYPES["html"])),
         Page("/docs/start.js", page(lambda: START, TYPES["js"])),
         Page("/docs/errors", page(_problems, TYPES["html"])),
@@ -98,6 +104,19 @@ def page(make: Callable[[], bytes], content_type: str, policy: str = POLICY) -> 
         return web.Response(body=await asyncio.shield(made), headers=headers)
 
     return answer
+
+
+def _asyncapi(routes: Sequence[Route]) -> bytes:
+    # Imported when it is asked for: its models would make every start longer.
+    from exchange.web import asyncapi  # noqa: PLC0415
+
+    return orjson.dumps(asyncapi.document(routes))
+
+
+def _socket_page(routes: Sequence[Route]) -> bytes:
+    from exchange.web.socket_page import socket_page  # noqa: PLC0415  The same.
+
+    return socket_page(routes)
 
 
 def _file(name: str) -> PageHandler:

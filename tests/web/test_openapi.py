@@ -47,7 +47,7 @@ def test_the_pages_load_nothing_from_elsewhere() -> None:
     async def go() -> None:
         async with serving([], docs_pages(ROUTES)) as client:
             index = await client.ask("GET", "/docs")
-            named = re.findall(r'(?:src|href)="([^"]+)"', index.body.decode())
+            named = re.findall(r'(?:src|link.*href)="([^"]+)"', index.body.decode())
             loaded = [await client.ask("GET", path) for path in named]
             specification = await client.ask("GET", "/api/v1/openapi.json")
             problems = await client.ask("GET", "/docs/errors")
