@@ -9,7 +9,7 @@ import typer
 import exchange
 from exchange import administration
 from exchange.demo.company import company
-from exchange.runner import BAD_SETTINGS, complain, run
+from exchange.runner import BAD_SETTINGS, FAILED, OK, complain, run
 from exchange.settings import Settings, SettingsError, load_settings
 
 app = typer.Typer(
@@ -101,6 +101,23 @@ def demo(
     """
     settings = _settings(host, port, data_dir, sandbox=True)
     raise typer.Exit(run(settings, company(settings, seed=seed, bots=bots)))
+
+
+@app.command()
+def doctor(
+    data_dir: DataDir = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print it for machines.")] = False,
+) -> None:
+    """Look whether all that an exchange needs is there and safe; change nothing.
+
+    Exit code 1 if anything is wrong.
+    """
+    from exchange.doctor import examine, show  # noqa: PLC0415  Needed by nobody else.
+
+    findings = examine(_settings(None, None, data_dir))
+    show(findings, as_json=as_json)
+    raise typer.Exit(FAILED if any(one.state == "problem" for one in findings) else OK)
 
 
 def _settings(

@@ -5,7 +5,7 @@ metrics, and the states are set in one step. All are called once per batch or pe
 """
 
 from collections import Counter as Tally
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
@@ -81,6 +81,22 @@ class Metrics:
             ["market"],
             registry=registry,
         )
+        self._imbalance = Gauge(
+            "exchange_ledger_imbalance",
+            "Sum of all accounts, in the currency's smallest units: anything but 0 is an alarm.",
+            ["currency"],
+            registry=registry,
+        )
+        self._proved = Gauge(
+            "exchange_proof_timestamp_seconds",
+            "When the ledger was last summed up, in seconds since 1970.",
+            registry=registry,
+        )
+        self._gaps = Gauge(
+            "exchange_sequence_gaps",
+            "Book changes since the start that did not carry their market's next sequence.",
+            registry=registry,
+        )
         # labels() takes a lock and a dictionary of its own each time: keep what it gave.
         self._stage_children: dict[str, Histogram] = {}
         self.database_up = True
@@ -133,12 +149,14 @@ class Metrics:
         in_flight: Callable[[], float] | None = None,
         oldest_seconds: Callable[[], float] | None = None,
         connections: Callable[[], float] | None = None,
+        sequence_gaps: Callable[[], float] | None = None,
     ) -> None:
         """Read these numbers whenever the metrics are asked for."""
         for gauge, read in (
             (self._in_flight, in_flight),
             (self._oldest, oldest_seconds),
             (self._connections, connections),
+            (self._gaps, sequence_gaps),
         ):
             if read is not None:
                 gauge.set_function(read)
@@ -157,6 +175,12 @@ class Metrics:
         """Note that a failure stopped a market, or that it trades again."""
         self._halted.labels(market).set(halted)
         self.halted = self.halted | {market} if halted else self.halted - {market}
+
+    def proved(self, sums: Mapping[str, int], time: float) -> None:
+        """Note what all accounts sum up to, in atoms by currency, and when that was."""
+        for currency, total in sums.items():
+            self._imbalance.labels(currency).set(total)
+        self._proved.set(time)
 
     def render(self) -> bytes:
         """Return all metrics in Prometheus' text format."""

@@ -101,3 +101,13 @@ class Issued(NamedTuple):
     def __repr__(self) -> str:
         """Leave the secret out of whatever shows this by accident."""
         return f"Issued(token={self.token!r})"
+
+
+class Finding(NamedTuple):
+    """What an examination says of one thing."""
+
+    name: str
+    state: Literal["ok", "warning", "problem"]
+    found: str
+    advice: str = ""
+    """What to do about it; empty where nothing is to be done."""

@@ -52,6 +52,7 @@ from exchange.web.auth import TokenIndex
 from exchange.web.bridge import Bridge, View
 from exchange.web.docs import docs_pages
 from exchange.web.health import Health
+from exchange.web.proving import Proving
 from exchange.web.ratelimit import RateLimiter
 from exchange.web.routes import ROUTES
 from exchange.web.routing import Context, Principal, Scope
@@ -284,6 +285,7 @@ class System:
         self._line: Line | None = None
         self._pool: Pool | None = None
         self._candles: CandleKeeper | None = None
+        self._proving: Proving | None = None
         self._server: Server | None = None
 
     async def start(self) -> None:
@@ -337,7 +339,12 @@ class System:
             unavailable=(StorageUnavailable,),
         )
         bridge.listeners.append(metrics.count_answers)
-        metrics.watch(in_flight=lambda: bridge.in_flight, oldest_seconds=bridge.oldest_seconds)
+        metrics.watch(
+            in_flight=lambda: bridge.in_flight,
+            oldest_seconds=bridge.oldest_seconds,
+            sequence_gaps=lambda: bridge.view.sequence_gaps,
+        )
+        self._proving = Proving(context)
         self.admin_token = await _load_tokens(tokens, context)
         self._server = _server(context)
         self.url = await self._server.start()
@@ -363,6 +370,8 @@ class System:
             await asyncio.to_thread(self._line.stop)
         if self._candles is not None:
             await asyncio.to_thread(self._candles.stop)
+        if self._proving is not None:
+            await self._proving.stop()
         if self._pool is not None:
             await self._pool.close()
         await asyncio.to_thread(self._storage.close)

@@ -9,7 +9,16 @@ import pytest
 
 ROOT = Path(__file__).parent.parent / "exchange"
 OUTSIDES = {"web", "actors", "persistence"}
-COMMAND_LINE = {"__main__", "cli", "runner", "administration", "candle_admin", "client", "demo"}
+COMMAND_LINE = {
+    "__main__",
+    "cli",
+    "runner",
+    "administration",
+    "candle_admin",
+    "client",
+    "doctor",
+    "demo",
+}
 """What `exchange ...` runs; it may start the whole, which `system` wires together."""
 
 FREE = COMMAND_LINE | {"system", "settings", "logs", "metrics", "tallies"}

@@ -125,7 +125,7 @@ class EmbeddedServers:
         user = _postgres_user()
         sockets = _make_socket_dir(self.data_dir, user)
         self.database_url = _database_url(sockets, DATABASE)
-        self.redis_url = f"unix://{quote(str(sockets / 'valkey.sock'))}?db=0"
+        self.redis_url = _redis_url(sockets)
         self._redis = _valkey(self.data_dir, sockets)
         self._redis.begin()
         self._postgres = _postgres(self.data_dir, sockets, user)
@@ -161,14 +161,19 @@ def database_of(database_url: str | None, data_dir: Path) -> Iterator[str]:
     try:
         servers.start()
     except InUseError:
-        # As `_make_socket_dir` has left it: a folder, or a link to one whose path is shorter.
-        sockets = data_dir.resolve() / "run"
-        yield _database_url(sockets.resolve(), DATABASE)
+        yield running_urls(data_dir)[0]
         return
     try:
         yield servers.database_url
     finally:
         servers.stop()
+
+
+def running_urls(data_dir: Path) -> tuple[str, str]:
+    """Return where a running exchange's own PostgreSQL and Redis are."""
+    # As `_make_socket_dir` has left it: a folder, or a link to one whose path is shorter.
+    sockets = (data_dir.resolve() / "run").resolve()
+    return _database_url(sockets, DATABASE), _redis_url(sockets)
 
 
 def _valkey(data_dir: Path, sockets: Path) -> ServerProcess:
@@ -281,6 +286,10 @@ def _create_database(sockets: Path) -> None:
 
 def _database_url(sockets: Path, name: str) -> str:
     return f"postgresql://postgres@/{name}?host={quote(str(sockets), safe='')}&port=5432"
+
+
+def _redis_url(sockets: Path) -> str:
+    return f"unix://{quote(str(sockets / 'valkey.sock'))}?db=0"
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,13 @@ def migrate(database_url: str, folder: Path = FOLDER) -> None:
             _apply_missing(database_url, folder)
 
 
+def compare_schema(connection: psycopg.Connection, folder: Path = FOLDER) -> tuple[int, int]:
+    """Return how many files are to be applied, and how many applied ones we do not know."""
+    known = {path.stem for path in folder.glob("*.sql")}
+    applied = _applied(connection)
+    return len(known - applied), len(applied - known)
+
+
 def _applied(connection: psycopg.Connection) -> set[str]:
     found = connection.execute("SELECT to_regclass('_yoyo_migration')").fetchone()
     if found == (None,):

@@ -102,6 +102,8 @@ class View:
         self.currencies: dict[str, Currency] = {}
         self.markets: dict[str, MarketView] = {}
         self.accounts: dict[int, Account] = {}
+        self.sequence_gaps = 0
+        """Changes that did not follow the one before: there is none, unless there is a bug."""
         self._trades_kept = trades_kept
 
     def add_market(
@@ -121,7 +123,10 @@ class View:
                 continue
             fact = answer.fact
             if isinstance(fact, Outcome):
-                self.markets[fact.market].take(fact)
+                market = self.markets[fact.market]
+                if fact.levels and fact.sequence != market.book.sequence + 1:
+                    self.sequence_gaps += 1
+                market.take(fact)
             elif isinstance(fact, MarketCreated):
                 self.add_market(fact.market, PublishedBook(fact.market, time=fact.time))
             elif isinstance(fact, CurrencySaved):
