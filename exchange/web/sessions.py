@@ -40,7 +40,9 @@ async def show_session(call: Call) -> Answered:
 
 async def sign_out(call: Call) -> Answered:
     """Have the browser forget the token, which itself stays valid."""
-    check_page(_request(call))
+    request = _request(call)
+    if cookie_token(request) is not None:
+        check_page(request)
     return Answered(OK, {}, clear_cookie(secure=_secure(call)))
 
 

@@ -16,6 +16,7 @@ PUBLIC = {
     "/markets/{symbol}",
     "/markets/{symbol}/book",
     "/markets/{symbol}/trades",
+    "/session",
 }
 """All that may be called without a token; whatever else has no scope is a mistake."""
 
@@ -46,6 +47,10 @@ def _named_order(world: World) -> tuple[dict[str, object], Json]:
 
 def _amendment(world: World) -> tuple[dict[str, object], Json]:
     return _order(world)[0], {"quantity": "0.5"}
+
+
+def _session(world: World) -> tuple[dict[str, object], Json]:
+    return {}, {"token": world.alice.token}
 
 
 def _place(world: World) -> tuple[dict[str, object], Json]:
@@ -92,6 +97,9 @@ EXAMPLES: dict[tuple[str, str], Example] = {
     ("GET", "/markets/{symbol}/book"): _market,
     ("GET", "/markets/{symbol}/trades"): _market,
     ("POST", "/orders"): _place,
+    ("POST", "/session"): _session,
+    ("GET", "/session"): _nothing,
+    ("DELETE", "/session"): _nothing,
     ("POST", "/orders/test"): _place,
     ("POST", "/orders/batch"): _batch,
     **{("GET", path): _nothing for path in ("/orders", "/fills", "/balances", "/postings")},
