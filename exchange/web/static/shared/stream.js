@@ -42,7 +42,11 @@ export class Stream {
   signedIn(yes) {
     if (this._private === yes) return;
     this._private = yes;
-    this._socket.close();
+    const before = this._socket;
+    this._abandon();
+    this._say("connecting");
+    this._connect();
+    before.close();
   }
 
   // Return what the exchange answers to an operation, or throw its problem.
@@ -66,7 +70,7 @@ export class Stream {
     this._socket = socket;
     this._heard = performance.now();
     socket.onopen = () => this._open(socket);
-    socket.onmessage = (event) => this._take(JSON.parse(event.data));
+    socket.onmessage = (event) => socket === this._socket && this._take(JSON.parse(event.data));
     socket.onclose = () => this._closed(socket);
   }
 
@@ -111,12 +115,17 @@ export class Stream {
 
   _closed(socket) {
     if (socket !== this._socket) return;
-    const lost = new ApiProblem({ code: "unreachable", detail: "The connection is lost." });
-    for (const { reject } of this._waiting.values()) reject(lost);
-    this._waiting.clear();
+    this._abandon();
     this._say("lost");
     this._soon(this._wait * (0.5 + Math.random() / 2));
     this._wait = Math.min(this._wait * 2, LONGEST_WAIT);
+  }
+
+  // Nothing that was asked on this connection will be answered any more.
+  _abandon() {
+    const lost = new ApiProblem({ code: "unreachable", detail: "The connection is lost." });
+    for (const { reject } of this._waiting.values()) reject(lost);
+    this._waiting.clear();
   }
 
   _soon(milliseconds) {
