@@ -34,7 +34,7 @@ class Drawing {
   constructor(element) {
     this.chart = createChart(element, { autoSize: true, ...colors() });
     this.candles = this.chart.addSeries(CandlestickSeries, candleColors());
-    this.volume = this.chart.addSeries(HistogramSeries, { priceScaleId: "", priceFormat: { type: "volume" } });
+    this.volume = this.chart.addSeries(HistogramSeries, { priceScaleId: "", lastValueVisible: false, priceLineVisible: false, priceFormat: { type: "volume" } });
     this.volume.priceScale().applyOptions({ scaleMargins: { top: 0.82, bottom: 0 } });
     this.fresh = new Map();
     this.newest = 0;
