@@ -52,6 +52,7 @@ from exchange.web.auth import TokenIndex
 from exchange.web.bridge import Bridge, View
 from exchange.web.docs import docs_pages
 from exchange.web.health import Health
+from exchange.web.pages import static_pages
 from exchange.web.proving import Proving
 from exchange.web.ratelimit import RateLimiter
 from exchange.web.routes import ROUTES
@@ -382,7 +383,8 @@ def _server(context: Context) -> Server:
     health, websockets = Health(context), WebSockets(context, ROUTES)
     sandbox = SANDBOX if context.settings.sandbox else ()
     routes = [*ROUTES, *sandbox, *health.routes()]
-    pages = [*health.pages(), *docs_pages(routes), Page("/api/v1/ws", websockets.handle)]
+    pages = [*health.pages(), *docs_pages(routes), *static_pages()]
+    pages.append(Page("/api/v1/ws", websockets.handle))
     server = Server(context, routes, pages)
     server.stopping.append(websockets.close)
     return server

@@ -225,6 +225,14 @@ class AccountAnswer(BaseModel):
     created_at: Time
 
 
+class SessionAnswer(BaseModel):
+    """Who is signed in."""
+
+    account_id: int
+    name: str
+    scopes: Scopes
+
+
 class IssuedAnswer(BaseModel):
     """A new token: the only time that it is shown."""
 

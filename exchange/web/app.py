@@ -151,8 +151,9 @@ def _choose(methods: dict[str, Route | Page], method: str) -> Route | Page:
 
 
 async def _call(visit: Visit, route: Route, variables: dict[str, str], query: str) -> Said:
-    status, body = await route.handler(await visit.call(route, variables, query))
-    return Said(status, JSON_HEADERS, body if isinstance(body, bytes) else orjson.dumps(body))
+    status, body, more = await route.handler(await visit.call(route, variables, query))
+    headers = JSON_HEADERS if more is None else JSON_HEADERS | more
+    return Said(status, headers, body if isinstance(body, bytes) else orjson.dumps(body))
 
 
 def _response(said: Said) -> web.Response:

@@ -32,9 +32,9 @@ class UnsubscribeForm(Form):
 
 
 class AuthenticateForm(Form):
-    """Who speaks."""
+    """Who speaks; without a token, whoever the cookie of the handshake speaks for."""
 
-    token: Annotated[str, Field(repr=False)]
+    token: Annotated[str | None, Field(repr=False)] = None
 
 
 class CancelOnDisconnectForm(Form):

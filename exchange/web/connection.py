@@ -25,6 +25,7 @@ from exchange.web.client_frames import (
     take_op,
 )
 from exchange.web.codec import Json
+from exchange.web.cookies import cookie_token
 from exchange.web.disconnect import cancel_orders
 from exchange.web.errors import Problem
 from exchange.web.feed import BALANCES, ORDERS, OWN, Feed, Topic, order_frame
@@ -91,6 +92,8 @@ class Connection:
         self._context = shared.context
         self._socket = socket
         self._address = shared.context.limiter.address(request)
+        self._cookie_token = cookie_token(request) if "Origin" in request.headers else None
+        """Of a browser, whose page was found to be ours when the handshake was answered."""
         self._transport = transport
         self._outgoing = Outgoing(
             transport,
@@ -205,7 +208,10 @@ class Connection:
             raise allowance.problem()
 
     def _authenticate(self, form: AuthenticateForm) -> Json:
-        principal = self._context.token_index.find(form.token)
+        token = self._cookie_token if form.token is None else form.token
+        if token is None:
+            raise Problem("validation_error", "token is missing.", field="token")
+        principal = self._context.token_index.find(token)
         if principal is None:
             failure = self._context.limiter.take_failure(self._address, monotonic())
             if failure is not None and failure.wait:

@@ -50,6 +50,12 @@ class Form(BaseModel):
 # --- Trading -------------------------------------------------------------------------------------
 
 
+class SessionForm(Form):
+    """Who signs in."""
+
+    token: Annotated[str, Field(repr=False)]
+
+
 class OrderForm(Form):
     """An order to place."""
 

@@ -26,7 +26,7 @@ _SIZE = re.compile(r"[0-9]{1,7}\Z", re.ASCII)
 
 NOT_PLAIN = frozenset(
     {
-        "content-encoding", "expect", "http2-settings", "keep-alive", "origin",
+        "content-encoding", "cookie", "expect", "http2-settings", "keep-alive", "origin",
         "proxy-connection", "range", "te", "trailer", "transfer-encoding", "upgrade",
     }
 )  # fmt: skip

@@ -8,6 +8,7 @@ from aiohttp import web
 from exchange.web.plain import PlainRequest
 
 FORWARDED_FOR = "X-Forwarded-For"
+FORWARDED_PROTO = "X-Forwarded-Proto"
 
 _Address: TypeAlias = IPv4Address | IPv6Address
 
@@ -42,6 +43,13 @@ class Proxies:
             if not self._holds(parsed):
                 break
         return address
+
+    def is_secure(self, request: web.BaseRequest | PlainRequest) -> bool:
+        """Say whether a request came over TLS, which a trusted proxy ends for us."""
+        said = request.headers.getall(FORWARDED_PROTO, ())
+        return [text.strip().lower() for text in said] == ["https"] and self.trust(
+            request.remote or ""
+        )
 
     def _holds(self, address: _Address) -> bool:
         return any(address in network for network in self._networks)

@@ -114,6 +114,10 @@ class RateLimiter:
         """Return the address that a request counts for."""
         return self._proxies.client(request)
 
+    def is_secure(self, request: web.BaseRequest | PlainRequest) -> bool:
+        """Say whether a request came over TLS, as a trusted proxy says."""
+        return self._proxies.is_secure(request)
+
     def take_address(self, address: str, now: float) -> Allowance | None:
         """Take a request of any kind from an address's budget."""
         return self._addresses.take(site(address), now) if self.on else None

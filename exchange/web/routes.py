@@ -4,6 +4,7 @@ from functools import partial
 
 from exchange.web import admin, answers, charts, forms, money, public, trading
 from exchange.web.routing import Budget, Route, Scope
+from exchange.web.session_routes import SESSION
 
 V1 = "/api/v1"
 ORDER_PROBLEMS = (
@@ -456,4 +457,4 @@ ADMIN = (
     ),
 )
 
-ROUTES = (*PUBLIC, *TRADING, *ADMIN)
+ROUTES = (*PUBLIC, *SESSION, *TRADING, *ADMIN)

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
+from aiohttp import web
 from pydantic import BaseModel
 from structlog.typing import FilteringBoundLogger
 
 from exchange.settings import Settings
 from exchange.web.errors import Problem
+from exchange.web.plain import PlainRequest
 
 if TYPE_CHECKING:
     # Only for the types: nothing here is called, and these modules know the table in turn.
@@ -82,6 +84,8 @@ class Call(NamedTuple):
     path: dict[str, str]
     query: BaseModel | None
     form: BaseModel | None
+    request: web.BaseRequest | PlainRequest | None = None
+    """What it came as over HTTP: for its headers alone, its body has been read."""
 
     @property
     def caller(self) -> Principal:
@@ -106,6 +110,8 @@ class Answered(NamedTuple):
     status: int
     body: object
     """`bytes` are sent as they are: JSON that was made before."""
+    headers: dict[str, str] | None = None
+    """Besides those of every answer; over HTTP alone."""
 
 
 Handler: TypeAlias = Callable[[Call], Awaitable[Answered]]

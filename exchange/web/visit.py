@@ -7,7 +7,8 @@ from urllib.parse import parse_qsl
 from aiohttp import web
 from pydantic import BaseModel
 
-from exchange.web.auth import demand
+from exchange.web.auth import SCHEME, demand
+from exchange.web.cookies import check_page, cookie_token
 from exchange.web.errors import Problem
 from exchange.web.incoming import check_coding, check_type, read_json
 from exchange.web.plain import PlainRequest
@@ -56,7 +57,7 @@ class Visit:
             form = validate(route.form, await self._read(route))
             if route.cost is not None and principal is not None:
                 self._limit_token(route.budget, principal, route.cost(form))
-        return Call(self.context, principal, variables, asked, form)
+        return Call(self.context, principal, variables, asked, form, self.request)
 
     def limit_address(self) -> None:
         """Take from the budget of the client's address."""
@@ -84,6 +85,9 @@ class Visit:
         if len(given) > 1:
             # A proxy in front may have gone by another one of them than we would.
             raise Problem("unauthenticated", "Send one Authorization header, not several.")
+        if not given and (token := cookie_token(self.request)) is not None:
+            check_page(self.request)
+            return self.context.token_index.authenticate(SCHEME + token)
         return self.context.token_index.authenticate(given[0] if given else None)
 
     def _limit_token(self, budget: Budget, principal: Principal, cost: int) -> None:

@@ -158,11 +158,10 @@ def fresh_database(server_url: str, template: str, name: str) -> Iterator[str]:
 @contextmanager
 def running(database_url: str, redis_url: str, directory: Path, **more: Json) -> Iterator[Running]:
     settings = Settings(
-        port=0,
         data_dir=directory,
         database_url=database_url,
         redis_url=redis_url,
-        **{"rate_limits": False, **more},
+        **{"port": 0, "rate_limits": False, **more},
     )
     exchange = Running(settings)
     try:

@@ -19,6 +19,7 @@ PUBLIC = {
     "/markets/{symbol}/candles",
     "/markets/{symbol}/ticker",
     "/tickers",
+    "/session",
 }
 """All that may be called without a token; whatever else has no scope is a mistake."""
 
@@ -49,6 +50,10 @@ def _named_order(world: World) -> tuple[dict[str, object], Json]:
 
 def _amendment(world: World) -> tuple[dict[str, object], Json]:
     return _order(world)[0], {"quantity": "0.5"}
+
+
+def _session(world: World) -> tuple[dict[str, object], Json]:
+    return {}, {"token": world.alice.token}
 
 
 def _place(world: World) -> tuple[dict[str, object], Json]:
@@ -98,6 +103,9 @@ EXAMPLES: dict[tuple[str, str], Example] = {
     ("GET", "/markets/{symbol}/ticker"): _market,
     ("GET", "/tickers"): _nothing,
     ("POST", "/orders"): _place,
+    ("POST", "/session"): _session,
+    ("GET", "/session"): _nothing,
+    ("DELETE", "/session"): _nothing,
     ("POST", "/orders/test"): _place,
     ("POST", "/orders/batch"): _batch,
     **{("GET", path): _nothing for path in ("/orders", "/fills", "/balances", "/postings")},

@@ -1,0 +1,58 @@
+// The depth chart: how much could be sold down, and bought up, to each price.
+
+import { html, useEffect, useRef } from "../shared/html.js";
+import { useStore } from "../shared/store.js";
+import { color } from "../shared/theme.js";
+import { market } from "./state.js";
+
+const LEVELS = 150;
+
+function curve(levels) {
+  let total = 0;
+  return levels.slice(0, LEVELS).map(({ price, quantity }) => [Number(price), (total += Number(quantity))]);
+}
+
+function paint(canvas, book) {
+  const ratio = devicePixelRatio || 1;
+  const [width, height] = [canvas.clientWidth, canvas.clientHeight];
+  canvas.width = width * ratio;
+  canvas.height = height * ratio;
+  const context = canvas.getContext("2d");
+  context.scale(ratio, ratio);
+  const [bids, asks] = [curve(book.bids), curve(book.asks)];
+  if (!bids.length && !asks.length) return;
+  const prices = [...bids, ...asks].map(([price]) => price);
+  const [low, high] = [Math.min(...prices), Math.max(...prices)];
+  const most = Math.max(bids.at(-1)?.[1] ?? 0, asks.at(-1)?.[1] ?? 0);
+  const x = (price) => (high === low ? width / 2 : ((price - low) / (high - low)) * width);
+  const y = (total) => height - 18 - (total / most) * (height - 30);
+  for (const [points, name, edge] of [[bids, "--buy", 0], [asks, "--sell", width]]) {
+    if (!points.length) continue;
+    context.beginPath();
+    context.moveTo(x(points[0][0]), height - 18);
+    let before = height - 18;
+    for (const [price, total] of points) {
+      context.lineTo(x(price), before);
+      before = y(total);
+      context.lineTo(x(price), before);
+    }
+    context.lineTo(edge, before);
+    context.strokeStyle = color(name);
+    context.stroke();
+    context.lineTo(edge, height - 18);
+    context.fillStyle = color(`${name}-fill`);
+    context.fill();
+  }
+  context.fillStyle = color("--dim");
+  context.font = "11px system-ui";
+  context.fillText(String(low), 4, height - 4);
+  context.textAlign = "right";
+  context.fillText(String(high), width - 4, height - 4);
+}
+
+export function Depth() {
+  const { book } = useStore(market);
+  const canvas = useRef(null);
+  useEffect(() => paint(canvas.current, book));
+  return html`<canvas class="canvas" ref=${canvas} role="img" aria-label="Depth chart: cumulated quantity by price"></canvas>`;
+}

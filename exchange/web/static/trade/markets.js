@@ -1,0 +1,31 @@
+// The list of markets, with a search.
+
+import { html, useState } from "../shared/html.js";
+import { useStore } from "../shared/store.js";
+import { grouped } from "../shared/decimal.js";
+import { market } from "./state.js";
+import { show } from "./feeds.js";
+
+export function Markets() {
+  const { markets, tickers, symbol } = useStore(market);
+  const [wanted, setWanted] = useState("");
+  const text = wanted.trim().toUpperCase().replace("/", "_");
+  const found = [...markets.values()]
+    .filter((each) => each.symbol.includes(text) && (text || each.state !== "delisted"))
+    .sort((a, b) => (a.symbol < b.symbol ? -1 : 1));
+  return html`<section class="panel markets" aria-label="Markets">
+    <header><label class="search"><span class="hidden-label">Search markets</span>
+      <input type="search" placeholder="Search markets" value=${wanted} onInput=${(e) => setWanted(e.target.value)} /></label></header>
+    <div class="scroll" role="group" aria-label="Markets found">
+      ${found.map((each) => {
+        const ticker = tickers.get(each.symbol);
+        const change = ticker?.change_percent ?? "";
+        return html`<button key=${each.symbol} class="market" aria-pressed=${each.symbol === symbol} onClick=${() => show(each.symbol)}>
+          <span>${each.symbol.replace("_", "/")}${each.state !== "active" && html` <small class="badge">${each.state.replace("_", " ")}</small>`}</span>
+          <span class="number">${ticker?.last ? grouped(ticker.last) : ""} <small class=${change.startsWith("-") ? "sell" : "buy"}>${change && `${change} %`}</small></span>
+        </button>`;
+      })}
+      ${found.length === 0 && html`<p class="dim empty">No market is called that.</p>`}
+    </div>
+  </section>`;
+}
