@@ -44,7 +44,7 @@ class CancelOnDisconnectForm(Form):
 
 
 class PingForm(Form):
-    """Nothing."""
+    """A question for a sign of life; it has no fields."""
 
 
 class Op(NamedTuple):

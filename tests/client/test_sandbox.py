@@ -1,6 +1,7 @@
 """The client in a sandbox: from nothing to an account that trades."""
 
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -36,7 +37,7 @@ def test_a_newcomer_gets_an_account_and_more_and_begins_again(sandbox: Running) 
         tickers = newcomer.tickers()
 
     assert account.name == "newcomer"
-    assert (given.currency, given.amount) == ("USDT", 1)
+    assert (given.currency, given.amount) == ("USDT", Decimal(1))
     assert begun_again.canceled == (order.id,)
     assert {line.currency: line.total for line in begun_again.balances} == {
         line.currency: line.amount for line in account.balances

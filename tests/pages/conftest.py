@@ -30,9 +30,12 @@ PATIENCE = 15_000
 numbers = count(1)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Start Chromium once; where CHROMIUM_REQUIRED is set its absence is a failure."""
+    """Start Chromium; where CHROMIUM_REQUIRED is set its absence is a failure.
+
+    Once per file: Playwright's event loop lives in this thread, where other files run theirs.
+    """
     if shutil.which(CHROMIUM) is None:
         reason = f"{CHROMIUM} is missing: apt-get install chromium, or name it in CHROMIUM"
         if "CHROMIUM_REQUIRED" in os.environ:

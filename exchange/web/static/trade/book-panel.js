@@ -3,7 +3,7 @@
 import { html, useState } from "../shared/html.js";
 import { useStore } from "../shared/store.js";
 import { add, compare, decimal, grouped, scaleOf, subtract, toStep, units } from "../shared/decimal.js";
-import { current, draft, lastPrice, market } from "./state.js";
+import { current, lastPrice, market, pick } from "./state.js";
 
 const ROWS = 11; // Of each side.
 const STEPS = [1n, 5n, 10n, 50n, 100n, 500n, 1000n];
@@ -31,16 +31,13 @@ export function levelsOf(side, step, up, count) {
   return levels;
 }
 
-const pick = (side, level) =>
-  draft.set({ price: level.price, quantity: level.total, side, clicked: draft.state.clicked + 1 });
-
 function Row({ level, side }) {
   const name = side === "buy" ? "Bid" : "Ask";
   const label = level && `${name} ${level.price}, quantity ${level.quantity}, up to here ${level.total}`;
   // Who takes a bid sells to it.
   const taker = side === "buy" ? "sell" : "buy";
   return html`<button class=${`level ${side}-level`} style=${{ "--depth": level?.depth ?? "0%" }} disabled=${!level}
-      aria-label=${label ?? "empty"} onClick=${() => level && pick(taker, level)}>
+      aria-label=${label ?? "empty"} onClick=${() => level && pick({ side: taker, level })}>
     <span class=${`number ${side}`}>${level ? grouped(level.price) : ""}</span>
     <span class="number">${level?.quantity ?? ""}</span><span class="number dim">${level?.total ?? ""}</span>
   </button>`;

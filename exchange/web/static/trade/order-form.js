@@ -4,7 +4,7 @@ import { html, useEffect, useRef, useState } from "../shared/html.js";
 import { useStore } from "../shared/store.js";
 import { post } from "../shared/api.js";
 import { divide, grouped, isDecimal, isZero, multiply, scaleOf, toStep, trim } from "../shared/decimal.js";
-import { account, current, draft, market } from "./state.js";
+import { account, current, market, onPick } from "./state.js";
 import { take } from "./feeds.js";
 import { preview } from "./preview.js";
 
@@ -54,7 +54,6 @@ function Preview({ rules, order }) {
 export function OrderForm({ onSignIn }) {
   const { symbol } = useStore(market);
   const { session, balances } = useStore(account);
-  const picked = useStore(draft);
   const [kind, setKind] = useState("limit");
   const [side, setSide] = useState("buy");
   const [price, setPrice] = useState("");
@@ -71,13 +70,12 @@ export function OrderForm({ onSignIn }) {
     setAmount("");
     setProblem(null);
   }, [symbol]);
-  useEffect(() => {
-    if (!picked.clicked) return;
-    setSide(picked.side);
-    setPrice(picked.price);
-    setAmount(picked.quantity);
+  useEffect(() => onPick(({ side: taken, level }) => {
+    setSide(taken);
+    setPrice(level.price);
+    setAmount(level.total);
     setKind((now) => (now === "market" ? "limit" : now));
-  }, [picked.clicked]);
+  }), []);
 
   if (!rules) return html`<section class="panel form" aria-label="New order"></section>`;
   const order = { side, kind, price: price.trim(), amount: amount.trim() };

@@ -26,8 +26,15 @@ export const account = new Store({
   sequence: undefined, // Of the last report on the account's orders.
 });
 
-// What a click on a level of the book puts into the form.
-export const draft = new Store({ side: "buy", price: "", quantity: "", clicked: 0 });
+const picked = new Set();
+
+// Tell the form which level of the book was clicked: {side, level}, the side being the taker's.
+export const pick = (choice) => picked.forEach((told) => told(choice));
+
+export function onPick(told) {
+  picked.add(told);
+  return () => picked.delete(told);
+}
 
 export const stream = new Stream();
 stream.onStatus.push((status) => market.set({ status }));
