@@ -274,8 +274,7 @@ class System:
         self.failed = asyncio.Event()
         """Set when a part has failed that nothing can go on without; `failure` says which."""
         self.failure = ""
-        self.context: Context | None = None
-        """What handlers work with, once it has started: for who lives beside the server."""
+        self.context: Context | None = None  # What handlers work with, once it has started.
         self._storage = Storage(settings)
         self._bridge: Bridge | None = None
         self._line: Line | None = None
@@ -361,8 +360,7 @@ class System:
 
 def _server(context: Context) -> Server:
     health, websockets = Health(context), WebSockets(context, ROUTES)
-    sandbox = SANDBOX if context.settings.sandbox else ()
-    routes = [*ROUTES, *sandbox, *health.routes()]
+    routes = [*ROUTES, *(SANDBOX if context.settings.sandbox else ()), *health.routes()]
     pages = [*health.pages(), *docs_pages(routes), Page("/api/v1/ws", websockets.handle)]
     server = Server(context, routes, pages)
     server.stopping.append(websockets.close)
