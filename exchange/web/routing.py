@@ -39,8 +39,6 @@ class Budget(StrEnum):
     ORDER = "order"
     CANCEL = "cancel"
     READ = "read"
-    SIGN_UP = "sign_up"
-    """Counts against the client's address: who makes an account has no token yet."""
 
 
 class Principal(NamedTuple):
@@ -143,5 +141,7 @@ class Route:
     """How many calls the form counts as in its budget (a batch: its orders); one without it."""
     problems: tuple[str, ...] = ()
     """Codes that this route answers with besides those that its scope, form and query imply."""
+    signs_up: bool = False
+    """Whether it makes an account: that is counted per address, as nobody has a token yet."""
     tag: str = "public"
     """The section of the documentation: public, trading, admin."""

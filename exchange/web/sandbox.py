@@ -33,7 +33,7 @@ from exchange.web.errors import Problem, problem_from
 from exchange.web.forms import CurrencySymbol, Form, Name, given
 from exchange.web.parse import amount
 from exchange.web.public import CREATED, OK
-from exchange.web.routing import Answered, Budget, Call, Context, Principal, Route, Scope
+from exchange.web.routing import Answered, Call, Context, Principal, Route, Scope
 from exchange.web.trading import cancel_orders
 
 DEFAULT_NAME = "sandbox"
@@ -258,7 +258,7 @@ SANDBOX = (
         answer=SignedUp,
         form=SignUpForm,
         status=201,
-        budget=Budget.SIGN_UP,
+        signs_up=True,
         problems=CHANGE_PROBLEMS,
     ),
     Sandbox(

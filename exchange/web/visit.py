@@ -42,7 +42,7 @@ class Visit:
         principal: Principal | None = None
         if route.scope is None:
             self.limit_address()
-            if route.budget is Budget.SIGN_UP:
+            if route.signs_up:
                 limiter = self.context.limiter
                 self._allow(limiter.take_sign_up(limiter.address(self.request), self.now))
         else:
