@@ -31,7 +31,7 @@ PAIRS: list[tuple[type[BaseModel], type]] = [
     (answers.SequenceAnswer, values.MarketSequence),
     (answers.ProofAnswer, values.Proof),
     (sandbox.Funds, values.Funds),
-    (sandbox.SandboxAccount, values.SandboxAccount),
+    (sandbox.SignedUp, values.SandboxAccount),
     (sandbox.ResetAnswer, values.SandboxReset),
 ]
 
