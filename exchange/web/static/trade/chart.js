@@ -87,7 +87,7 @@ const volume = (candle) => ({
 });
 
 // Fill a drawing with a market's candles and keep it up to date; return what ends that.
-function feed(drawing, symbol, interval, setNote) {
+function feed(drawing, symbol, interval, setNote, setLast) {
   const channel = `candles:${symbol}:${interval}`;
   const digits = scaleOf(current()?.tick_size ?? "0.01");
   let ended = false;
@@ -98,6 +98,7 @@ function feed(drawing, symbol, interval, setNote) {
       if (ended) return;
       drawing.begin(items.filter((candle) => candle.open !== null), digits);
       loaded = true;
+      setLast(items.at(-1) ?? null);
       setNote(items.length ? "" : "No trade yet.");
     } catch (problem) {
       if (!ended) setNote(problem.status === 404 ? "This exchange keeps no candles." : problem.message);
@@ -106,7 +107,10 @@ function feed(drawing, symbol, interval, setNote) {
   stream.subscribe(channel, (frame) => {
     // A snapshot stands at the beginning, also after a lost connection: history may have a gap.
     if (frame.type === "snapshot") load();
-    else if (loaded && frame.candles) drawing.update(frame.candles);
+    else if (loaded && frame.candles) {
+      drawing.update(frame.candles);
+      setLast(frame.candles.at(-1));
+    }
   });
   load();
   return () => {
@@ -119,14 +123,23 @@ export function Chart() {
   const { symbol } = useStore(market);
   const [interval, setInterval] = useState("1m");
   const [note, setNote] = useState("");
+  const [last, setLast] = useState(null);
   const place = useRef(null);
   const drawing = useRef(null);
   useEffect(() => {
     drawing.current = new Drawing(place.current);
     return () => drawing.current.end();
   }, []);
-  useEffect(() => (symbol === null ? undefined : feed(drawing.current, symbol, interval, setNote)), [symbol, interval]);
+  useEffect(() => (symbol === null ? undefined : feed(drawing.current, symbol, interval, setNote, setLast)), [symbol, interval]);
   return html`<div class="row intervals" role="group" aria-label="Interval">${INTERVALS.map((each) => html`<button class="small"
       aria-pressed=${each === interval} onClick=${() => setInterval(each)}>${each}</button>`)}<span class="dim">${note}</span></div>
+    <div class="legend number dim" data-test="legend">${last && html`<${Legend} candle=${last} />`}</div>
     <div class="canvas" ref=${place} role="img" aria-label="Candlestick chart with volume"></div>`;
+}
+
+// The newest candle in words: what the drawing shows to the eye.
+function Legend({ candle }) {
+  const way = Number(candle.close) < Number(candle.open) ? "sell" : "buy";
+  const values = [["O", candle.open], ["H", candle.high], ["L", candle.low], ["C", candle.close], ["V", candle.volume]];
+  return values.map(([name, value]) => html`<span key=${name}>${name} <span class=${name === "V" ? "" : way}>${value}</span> </span>`);
 }
