@@ -304,8 +304,8 @@ class SandboxAccount:
 
 @dataclass(frozen=True, slots=True)
 class SandboxReset:
-    """What an account was put back to; `kept` are currencies that orders still bind."""
+    """What an account was put back to; `left` says what could not be undone."""
 
     canceled: tuple[int, ...]
     balances: tuple[Balance, ...]
-    kept: tuple[str, ...]
+    left: tuple[str, ...]
