@@ -348,7 +348,8 @@ def _show_items(context: typer.Context, resource: str, *, most: int | None = Non
 
 
 def _ask(context: typer.Context, question: Callable[[Client], Coroutine[None, None, T]]) -> T:
-    url, token = _server(context.obj)
+    options: Options = context.obj
+    url, token = find_server(options.url, options.token, options.data_dir)
 
     async def ask() -> T:
         async with Client(url, token) as client:
@@ -361,15 +362,15 @@ def _ask(context: typer.Context, question: Callable[[Client], Coroutine[None, No
         raise typer.Exit(FAILED) from None
 
 
-def _server(options: Options) -> tuple[str, str]:
-    """Return where the server is and the token to show there."""
+def find_server(url: str | None, token: str | None, data_dir: Path | None) -> tuple[str, str]:
+    """Return where the server is and the admin's token to show there."""
     try:
-        settings = load_settings(data_dir=options.data_dir)
+        settings = load_settings(data_dir=data_dir)
     except SettingsError as error:
         complain(f"bad settings\n{error}")
         raise typer.Exit(BAD_SETTINGS) from None
-    url = options.url or _url(settings.host, settings.port)
-    return url, options.token or _read_token(settings.data_dir / ADMIN_TOKEN_FILE)
+    url = url or _url(settings.host, settings.port)
+    return url, token or _read_token(settings.data_dir / ADMIN_TOKEN_FILE)
 
 
 def _url(host: str, port: int) -> str:

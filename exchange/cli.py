@@ -1,6 +1,7 @@
 """The command `exchange`: serve, demo, admin."""
 
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -35,6 +36,14 @@ DataDir = Annotated[
         show_default="./exchange-data",
     ),
 ]
+
+
+class Speed(StrEnum):
+    """How fast a recorded flow is played."""
+
+    REAL = "1x"
+    TENFOLD = "10x"
+    MAX = "max"
 
 
 def main() -> None:
@@ -101,6 +110,47 @@ def demo(
     """
     settings = _settings(host, port, data_dir, sandbox=True)
     raise typer.Exit(run(settings, company(settings, seed=seed, bots=bots)))
+
+
+@app.command()
+def replay(
+    file: Annotated[Path, typer.Argument(help="Messages in LOBSTER's format.")],
+    market: Annotated[str, typer.Option(help="Such as AAPL_USD; it is made if it is not there.")],
+    *,
+    speed: Annotated[Speed, typer.Option(help="How fast, by the file's times.")] = Speed.MAX,
+    levels: Annotated[
+        int | None, typer.Option(min=1, help="Levels of the book file to go by; all without it.")
+    ] = None,
+    book: Annotated[
+        Path | None, typer.Option(help="The book file: what rested before, and what to check.")
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Compare all levels after every message; needs --book.")
+    ] = False,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave what rests at the end in the book.")
+    ] = False,
+    url: Annotated[
+        str | None, typer.Option(help="The server.", show_default="http://127.0.0.1:8000")
+    ] = None,
+    token: Annotated[
+        str | None, typer.Option(help="An admin's token.", show_default="<data-dir>/admin.token")
+    ] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Play a recorded order flow on a running exchange, as orders that others can trade with.
+
+    Makes the market and two accounts if they are missing: one whose orders rest, one that executes.
+    """
+    from exchange.replay.command import Wishes  # noqa: PLC0415  Needed by nobody else.
+    from exchange.replay.command import run as play
+
+    if check and book is None:
+        complain("--check compares with the book file: give --book")
+        raise typer.Exit(BAD_SETTINGS)
+    server = administration.find_server(url, token, data_dir)
+    wishes = Wishes(file, market, speed.value, levels, book, check, keep)
+    raise typer.Exit(play(wishes, *server))
 
 
 @app.command()

@@ -17,6 +17,7 @@ COMMAND_LINE = {
     "candle_admin",
     "client",
     "doctor",
+    "replay",
     "demo",
 }
 """What `exchange ...` runs; it may start the whole, which `system` wires together."""

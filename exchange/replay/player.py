@@ -1,0 +1,205 @@
+"""Plays operations on an exchange: one account's orders rest, another's execute against them."""
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import Awaitable, Iterable
+from decimal import Decimal
+from secrets import token_hex
+
+from exchange.client import ApiError, Client, ClientError, Json, path
+from exchange.replay.lobster import PRICE_UNITS, Row
+from exchange.replay.plan import Cancel, Halt, Operation, Place, Reduce, Take
+from exchange.replay.wire import Wire
+
+MOST_UNDER_WAY = 200
+LARGEST_BATCH = 50
+GONE = frozenset({"order_not_open", "order_not_found", "below_filled_quantity"})
+STATES = {-1: "cancel_only", 0: "post_only", 1: "active"}
+
+
+class ReplayError(ClientError):
+    """The exchange refused what a replay cannot do without; the message says what and why."""
+
+
+class Player:
+    """Sends operations in order, many at a time.
+
+    Two connections have no order between them, so before an execution, and after it, the other one
+    is asked whether it has taken everything in.
+    """
+
+    def __init__(self, market: str, maker: Wire, taker: Wire, admin: Client | None) -> None:
+        """Take the connections of both accounts; without an admin, halts are left out."""
+        self.notes: Counter[str] = Counter()
+        self._market = market
+        self._maker, self._taker, self._admin = maker, taker, admin
+        self._run = token_hex(4)
+        self._batch: list[Place] = []
+        self._placed: dict[str, tuple[asyncio.Future[Json], int]] = {}
+        self._under_way: deque[asyncio.Future[None]] = deque()
+        self._amended: asyncio.Future[Json] | None = None
+        self._taking = False
+
+    async def play(self, operations: Iterable[Operation]) -> None:
+        """Send operations after all that were sent before."""
+        for operation in operations:
+            if self._taking and not isinstance(operation, Take):
+                await self._taker.send("ping")
+                self._taking = False
+            match operation:
+                case Place():
+                    self._batch.append(operation)
+                    if len(self._batch) == LARGEST_BATCH:
+                        await self._flush()
+                case Cancel(name):
+                    await self._flush()
+                    self._cancel(name)
+                case Reduce(name, size):
+                    await self._flush()
+                    await self._reduce(name, size)
+                case Take():
+                    await self._flush()
+                    await self._take(operation)
+                case Halt(state):
+                    await self._halt(state)
+        while len(self._under_way) > MOST_UNDER_WAY:
+            await self._under_way.popleft()
+
+    async def settle(self) -> None:
+        """Return once everything that was sent is answered."""
+        await self._flush()
+        while self._under_way:
+            await self._under_way.popleft()
+
+    def client_order_id(self, name: str) -> str:
+        """Return under which id an order of ours is known to the exchange."""
+        return f"{self._run}-{name}"
+
+    async def _flush(self) -> None:
+        batch, self._batch = self._batch, []
+        if not batch:
+            return
+        forms = [self._form(place) for place in batch]
+        future = self._maker.send("order.batch", orders=forms)
+        for number, place in enumerate(batch):
+            self._placed[place.name] = future, number
+        self._watch(self._see_placed(future))
+
+    def _form(self, place: Place) -> Json:
+        return {
+            "market": self._market,
+            "side": "buy" if place.buys else "sell",
+            "type": "limit",
+            "price": _price(place.price),
+            "quantity": str(place.size),
+            "client_order_id": self.client_order_id(place.name),
+        }
+
+    def _cancel(self, name: str) -> None:
+        self._placed.pop(name, None)
+        answer = self._maker.send("order.cancel", client_order_id=self.client_order_id(name))
+        self._watch(self._see(answer, "cancels"))
+
+    async def _reduce(self, name: str, size: int) -> None:
+        future, number = self._placed[name]
+        result = (await future)["result"]["results"][number]
+        # An amendment looks its order up before it is sent: what follows must know that it was.
+        self._amended = self._maker.send("order.amend", order_id=result["id"], quantity=str(size))
+        self._watch(self._see(self._amended, "partial cancels"))
+
+    async def _take(self, take: Take) -> None:
+        if not self._taking:
+            if self._amended is not None:
+                await self._amended
+                self._amended = None
+            await self._maker.send("ping")
+        self._taking = True
+        answer = self._taker.send(
+            "order.place",
+            market=self._market,
+            side="sell" if take.buys else "buy",
+            type="limit",
+            time_in_force="ioc",
+            price=_price(take.price),
+            quantity=str(take.size),
+        )
+        self._watch(self._see_taken(answer, take))
+
+    async def _halt(self, state: int) -> None:
+        await self.settle()
+        if self._admin is None:
+            self.notes["halts left out: they need an admin's token"] += 1
+            return
+        resource = path("admin", "markets", self._market)
+        await self._admin.call("PATCH", resource, {"state": STATES[state]}, attempts=3)
+
+    def _watch(self, seeing: Awaitable[None]) -> None:
+        self._under_way.append(asyncio.ensure_future(seeing))
+
+    async def _see_placed(self, future: asyncio.Future[Json]) -> None:
+        answer = await future
+        _demand(answer)
+        for result in answer["result"]["results"]:
+            if "code" in result:
+                _refuse(result)
+
+    async def _see(self, future: asyncio.Future[Json], what: str) -> None:
+        answer = await future
+        if "error" not in answer:
+            return
+        if answer["error"]["code"] not in GONE:
+            _refuse(answer["error"])
+        self.notes[f"{what} that others were faster than"] += 1
+
+    async def _see_taken(self, future: asyncio.Future[Json], take: Take) -> None:
+        answer = await future
+        _demand(answer)
+        if Decimal(answer["result"]["filled_quantity"]) != take.size:
+            self.notes["executions that found less than expected"] += 1
+
+    # --- Checking --------------------------------------------------------------------------------
+
+    async def check(self, reader: Client, row: Row, takes: Iterable[Take]) -> str | None:
+        """Compare the exchange with a row of the book file; return the first difference."""
+        await self.settle()
+        for take in takes:
+            name = self.client_order_id(take.name)
+            order = await reader.call("GET", path("orders", "by-client-id", name))
+            if Decimal(order["filled_quantity"]) != take.filled:
+                found = order["filled_quantity"]
+                return f"order {take.name[1:]} has filled {found}, expected {take.filled}"
+        book = await reader.call("GET", path("markets", self._market, "book"))
+        for side, levels in (("ask", row.asks), ("bid", row.bids)):
+            shown = book[f"{side}s"]
+            for number, level in enumerate(levels):
+                wanted = (Decimal(_price(level.price)), Decimal(level.size))
+                there = shown[number] if number < len(shown) else None
+                if there is None or (Decimal(there[0]), Decimal(there[1])) != wanted:
+                    expected = f"{level.size} at {_price(level.price)}"
+                    found = "nothing" if there is None else f"{there[1]} at {there[0]}"
+                    return f"{side} level {number + 1} has {found}, expected {expected}"
+        return None
+
+    async def clear(self, maker: Client) -> int:
+        """Cancel what rests; return how many orders that were."""
+        query = {"market": self._market}
+        return len((await maker.call("DELETE", "/orders", query=query, attempts=3))["canceled"])
+
+
+def _price(units: int) -> str:
+    whole, rest = divmod(units, PRICE_UNITS)
+    return f"{whole}.{rest:04d}".rstrip("0").rstrip(".")
+
+
+def _demand(answer: Json) -> None:
+    if "error" in answer:
+        _refuse(answer["error"])
+
+
+def _refuse(problem: Json) -> None:
+    advice = {
+        "too_many_open_orders": "start the server with a larger EXCHANGE_MAX_OPEN_ORDERS",
+        "rate_limited": "start the server with EXCHANGE_RATE_LIMITS=off",
+    }.get(problem["code"])
+    refusal = ApiError(problem["status"], problem["code"], problem["detail"])
+    raise ReplayError(str(refusal) if advice is None else f"{refusal}; {advice}")
