@@ -142,15 +142,14 @@ def replay(
 
     Makes the market and two accounts if they are missing: one whose orders rest, one that executes.
     """
-    from exchange.replay.command import Wishes  # noqa: PLC0415  Needed by nobody else.
-    from exchange.replay.command import run as play
+    from exchange.replay import command  # noqa: PLC0415  Needed by nobody else.
 
     if check and book is None:
         complain("--check compares with the book file: give --book")
         raise typer.Exit(BAD_SETTINGS)
     server = administration.find_server(url, token, data_dir)
-    wishes = Wishes(file, market, speed.value, levels, book, check, keep)
-    raise typer.Exit(play(wishes, *server))
+    wishes = command.Wishes(file, market, speed.value, levels, book, check, keep)
+    raise typer.Exit(command.run(wishes, *server))
 
 
 @app.command()

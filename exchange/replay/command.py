@@ -128,7 +128,7 @@ async def _play(
         await player.settle()
     started = monotonic()
     with _progress() as progress:
-        bar = progress.add_task(wishes.market, total=len(messages), lag="")
+        bar = progress.add_task(wishes.market, total=len(messages), lag="", rate=0.0)
         for message, row in zip(messages, rows or repeat(None), strict=False):
             late = 0.0
             if factor:
@@ -142,7 +142,9 @@ async def _play(
                 operations += planner.look(row)
             await player.play(operations)
             report.messages += 1
-            progress.update(bar, advance=1, lag=f"{max(late, 0):.1f} s late" if factor else "")
+            lag = f"{max(late, 0):.1f} s late" if factor else ""
+            rate = report.messages / max(monotonic() - started, 1e-6)
+            progress.update(bar, advance=1, lag=lag, rate=rate)
             if wishes.check and row is not None:
                 takes = [one for one in operations if isinstance(one, Take)]
                 difference = await player.check(maker, row, takes)
@@ -158,7 +160,7 @@ def _progress() -> Progress:
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("{task.speed:.0f}/s"),
+        TextColumn("{task.fields[rate]:.0f}/s"),
         TextColumn("{task.fields[lag]}"),
         TimeRemainingColumn(),
         console=Console(stderr=True),

@@ -25,6 +25,8 @@ class Reduce(NamedTuple):
     """Give an order a smaller quantity; `size` is the whole one, what was filled included."""
 
     name: str
+    buys: bool
+    price: int
     size: int
 
 
@@ -32,6 +34,8 @@ class Cancel(NamedTuple):
     """Take an order out."""
 
     name: str
+    buys: bool
+    price: int
 
 
 class Take(NamedTuple):
@@ -146,10 +150,10 @@ class Planner:
         named = order.name == _name(message.order_id)
         if message.size >= order.left or (named and message.kind is Kind.DELETE):
             self._forget(order)
-            yield Cancel(order.name)
+            yield Cancel(order.name, order.buys, order.price)
         else:
             order.size -= message.size
-            yield Reduce(order.name, order.size)
+            yield Reduce(order.name, order.buys, order.price, order.size)
 
     def _execute(self, message: Message) -> Iterator[Operation]:
         order = self._find(message)
@@ -201,7 +205,7 @@ class Planner:
                 # It went while it was out of sight.
                 for order in list(self._sides[buys][price].values()):
                     self._forget(order)
-                    yield Cancel(order.name)
+                    yield Cancel(order.name, order.buys, order.price)
 
     def _shrink(self, buys: bool, price: int, surplus: int) -> Iterator[Operation]:  # noqa: FBT001
         for order in list(self._sides[buys][price].values()):
@@ -210,11 +214,11 @@ class Planner:
             if order.left <= surplus:
                 surplus -= order.left
                 self._forget(order)
-                yield Cancel(order.name)
+                yield Cancel(order.name, order.buys, order.price)
             else:
                 order.size -= surplus
                 surplus = 0
-                yield Reduce(order.name, order.size)
+                yield Reduce(order.name, order.buys, order.price, order.size)
 
     def levels(self, *, buys: bool, count: int) -> list[Level]:
         """Return the best levels of a side as they are to be now."""

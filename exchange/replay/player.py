@@ -24,8 +24,9 @@ class ReplayError(ClientError):
 class Player:
     """Sends operations in order, many at a time.
 
-    Two connections have no order between them, so before an execution, and after it, the other one
-    is asked whether it has taken everything in.
+    Two connections have no order between them. Where an execution and an operation on resting
+    orders would come out otherwise the other way round, the one is sent when the other's connection
+    has taken everything in; most need no such wait.
     """
 
     def __init__(self, market: str, maker: Wire, taker: Wire, admin: Client | None) -> None:
@@ -37,26 +38,27 @@ class Player:
         self._batch: list[Place] = []
         self._placed: dict[str, tuple[asyncio.Future[Json], int]] = {}
         self._under_way: deque[asyncio.Future[None]] = deque()
-        self._amended: asyncio.Future[Json] | None = None
-        self._taking = False
+        self._resting = _Sent()
+        self._executed = _Sent()
 
     async def play(self, operations: Iterable[Operation]) -> None:
         """Send operations after all that were sent before."""
         for operation in operations:
-            if self._taking and not isinstance(operation, Take):
-                await self._taker.send("ping")
-                self._taking = False
+            if not isinstance(operation, Take | Halt) and self._executed.precedes(operation):
+                await _all_taken(self._taker)
+                self._executed = _Sent()
+            self._resting.note(operation)
             match operation:
                 case Place():
                     self._batch.append(operation)
                     if len(self._batch) == LARGEST_BATCH:
                         await self._flush()
-                case Cancel(name):
+                case Cancel():
                     await self._flush()
-                    self._cancel(name)
-                case Reduce(name, size):
+                    self._cancel(operation.name)
+                case Reduce():
                     await self._flush()
-                    await self._reduce(name, size)
+                    await self._reduce(operation.name, operation.size)
                 case Take():
                     await self._flush()
                     await self._take(operation)
@@ -103,17 +105,14 @@ class Player:
     async def _reduce(self, name: str, size: int) -> None:
         future, number = self._placed[name]
         result = (await future)["result"]["results"][number]
-        # An amendment looks its order up before it is sent: what follows must know that it was.
-        self._amended = self._maker.send("order.amend", order_id=result["id"], quantity=str(size))
-        self._watch(self._see(self._amended, "partial cancels"))
+        amended = self._maker.send("order.amend", order_id=result["id"], quantity=str(size))
+        self._watch(self._see(amended, "partial cancels"))
 
     async def _take(self, take: Take) -> None:
-        if not self._taking:
-            if self._amended is not None:
-                await self._amended
-                self._amended = None
-            await self._maker.send("ping")
-        self._taking = True
+        if self._resting.comes_before(take):
+            await _all_taken(self._maker)
+            self._resting = _Sent()
+        self._executed.add(take)
         answer = self._taker.send(
             "order.place",
             market=self._market,
@@ -184,6 +183,71 @@ class Player:
         """Cancel what rests; return how many orders that were."""
         query = {"market": self._market}
         return len((await maker.call("DELETE", "/orders", query=query, attempts=3))["canceled"])
+
+
+async def _all_taken(wire: Wire) -> None:
+    """Return when the markets were given all that a connection was sent, committed or not.
+
+    The commands of a connection keep their order, and a cancel of nothing is answered as soon as
+    its turn has come.
+    """
+    await wire.send("order.cancel", order_id=0)
+
+
+class _Sent:
+    """What one connection was sent since it was last known to have taken everything in."""
+
+    def __init__(self) -> None:
+        self._names: set[str] = set()
+        self._less: set[tuple[bool, int]] = set()
+        """Levels at which an order went or became smaller: it may have stood in front."""
+        self._best: dict[bool, int] = {}
+        """By side: the best price at which anything was done."""
+        self._worst: dict[bool, int] = {}
+
+    def note(self, operation: Operation) -> None:
+        """Note an operation on resting orders."""
+        if isinstance(operation, Place | Cancel | Reduce):
+            self._add(operation.name, operation.buys, operation.price)
+            if not isinstance(operation, Place):
+                self._less.add((operation.buys, operation.price))
+
+    def add(self, take: Take) -> None:
+        """Note an execution."""
+        self._add(take.name, take.buys, take.price)
+
+    def _add(self, name: str, buys: bool, price: int) -> None:  # noqa: FBT001
+        self._names.add(name)
+        best = self._best.get(buys)
+        if best is None or _is_better(buys, price, best):
+            self._best[buys] = price
+        worst = self._worst.get(buys)
+        if worst is None or _is_better(buys, worst, price):
+            self._worst[buys] = price
+
+    def comes_before(self, take: Take) -> bool:
+        """Say whether an execution has to wait for any of these operations on resting orders."""
+        best = self._best.get(take.buys)
+        return (
+            take.name in self._names
+            or (take.buys, take.price) in self._less
+            or (best is not None and _is_better(take.buys, best, take.price))
+        )
+
+    def precedes(self, operation: Operation) -> bool:
+        """Say whether an operation on resting orders has to wait for any of these executions."""
+        if not isinstance(operation, Place):
+            return isinstance(operation, Cancel | Reduce) and operation.name in self._names
+        own, facing = self._worst.get(operation.buys), self._best.get(not operation.buys)
+        # It would be executed in their place, or meet what they take away.
+        return (own is not None and _is_better(operation.buys, operation.price, own)) or (
+            facing is not None and not _is_better(operation.buys, facing, operation.price)
+        )
+
+
+def _is_better(buys: bool, price: int, other: int) -> bool:  # noqa: FBT001
+    """Say whether a resting order at a price goes before one at another."""
+    return price > other if buys else price < other
 
 
 def _price(units: int) -> str:
