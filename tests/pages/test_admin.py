@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.pages.test_looks import AXE
 from tests.web.rest import Client, World
@@ -150,6 +150,27 @@ def test_orders_of_one_market_are_canceled_for_others(office: Office, world: Wor
 
     expect(office.panel("Orders").locator("tbody tr")).to_have_count(0)
     assert world.alice.get(f"/orders/{placed['id']}").ok()["reason"] == "admin"
+
+
+def test_a_list_that_arrives_late_leaves_what_is_typed(office: Office, world: World) -> None:
+    world.buy(world.alice, "1", "10")
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        if held:
+            route.continue_()
+        else:
+            held.append(route)
+
+    office.page.route("**/admin/orders?*", hold)
+    with office.page.expect_request("**/admin/orders?*"):
+        office.part("Orders")
+    market = office.panel("Orders").locator("[name=market]")
+    market.fill(world.market)
+    held[0].continue_()
+
+    expect(office.panel("Orders").locator("tbody tr").first).to_be_visible()
+    expect(market).to_have_value(world.market)
 
 
 def test_the_proof_and_the_health_are_said_in_words(office: Office) -> None:

@@ -22,7 +22,8 @@ export function Orders() {
   const [filter, setFilter] = useState({ status: "open", market: "", account_id: "" });
   const [canceling, setCanceling] = useState(false);
   const list = useList("/admin/orders", filter);
-  const field = (name, label) => html`<label>${label} <input name=${name} size="10" value=${filter[name]}
+  // Not told its value: a list that arrives while somebody types must not take the text away.
+  const field = (name, label) => html`<label>${label} <input name=${name} size="10" defaultValue=${filter[name]}
     onChange=${(event) => setFilter({ ...filter, [name]: event.target.value.trim() })} /></label>`;
   const whose = [filter.market && `in ${filter.market}`, filter.account_id && `of account ${filter.account_id}`].filter(Boolean).join(" ");
   const cancel = async () => {
