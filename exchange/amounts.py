@@ -6,9 +6,14 @@ would change the amount.
 """
 
 import re
+from functools import lru_cache
 
 MAX_DIGITS = 40
 """Of a whole decimal string: bounds what a client can make us multiply."""
+
+STEPS_KEPT = 16_384
+"""Decimal strings that are remembered with their steps, and steps with their strings: most prices
+and many quantities are those of the orders before."""
 
 MAX_UNITS = 10**15
 """Bound of ticks and lots, so that they fit PostgreSQL's bigint and sums of them do too."""
@@ -73,6 +78,7 @@ def parse_atoms(text: str, scale: int) -> int:
     return atoms
 
 
+@lru_cache(STEPS_KEPT)
 def parse_steps(
     text: str, step: int, scale: int, off_step_code: str, beyond_code: str = "validation_error"
 ) -> int:
@@ -111,6 +117,12 @@ def format_scaled(units: int, scale: int) -> str:
         return f"{sign}{abs(units)}"
     digits = str(abs(units)).rjust(scale + 1, "0")
     return f"{sign}{digits[:-scale]}.{digits[-scale:]}"
+
+
+@lru_cache(STEPS_KEPT)
+def format_steps(steps: int, step: int, scale: int) -> str:
+    """Return steps of `step` x 10 ** -scale as a plain decimal: the reverse of `parse_steps`."""
+    return format_scaled(steps * step, scale)
 
 
 def format_rate(rate: int) -> str:

@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import NamedTuple
 
-from exchange.amounts import MAX_UNITS, RATE_ONE, format_rate, format_scaled
+from exchange.amounts import MAX_UNITS, RATE_ONE, format_rate, format_scaled, format_steps
 from exchange.currency import Currency
 from exchange.orders import OrderType
 from exchange.rejects import Reject, Rejection
@@ -56,11 +56,11 @@ class Market(NamedTuple):
 
     def format_price(self, ticks: int) -> str:
         """Return ticks as a decimal string with the market's full scale."""
-        return format_scaled(ticks * self.tick, self.price_scale)
+        return format_steps(ticks, self.tick, self.price_scale)
 
     def format_quantity(self, lots: int) -> str:
         """Return lots as a decimal string with the market's full scale."""
-        return format_scaled(lots * self.lot, self.quantity_scale)
+        return format_steps(lots, self.lot, self.quantity_scale)
 
     def format_notional(self, atoms: int) -> str:
         """Return quote atoms as a decimal string with the currency's full scale."""

@@ -12,6 +12,7 @@ _TIME = re.compile(
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
 
+@lru_cache(256)
 def format_time(microseconds: int) -> str:
     """Return microseconds since 1970 as RFC 3339 in UTC, always with six decimal places."""
     seconds, rest = divmod(microseconds, 1_000_000)

@@ -1,6 +1,8 @@
 """Answers requests: finds the route, has the request checked, calls the handler, says it."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from secrets import token_hex
 from time import monotonic
 from typing import NamedTuple, TypeAlias
@@ -8,25 +10,27 @@ from typing import NamedTuple, TypeAlias
 import orjson
 from aiohttp import HttpVersion10, web
 
+from exchange.messages import Answer, Command
 from exchange.web.bridge import BusyError, OutcomeUnknownError
 from exchange.web.connections import NO_HTTP
 from exchange.web.errors import Problem
 from exchange.web.matching import Paths
 from exchange.web.origins import Origins
-from exchange.web.plain import PlainRequest, Said
+from exchange.web.plain import Headers, PlainRequest, Said
+from exchange.web.plain_connection import Say
 from exchange.web.problems import SERVER_NAME, say_problem
-from exchange.web.routing import Context, Route
+from exchange.web.routing import Answered, Call, Context, Principal, Route, Swift
 from exchange.web.visit import Visit
 
 RETRY_SECONDS = 1
 UNMATCHED = "unmatched"
 
-JSON_HEADERS = {
-    "Content-Type": "application/json",
-    "Server": SERVER_NAME,
-    "Cache-Control": "no-store",
-    "X-Content-Type-Options": "nosniff",
-}
+JSON_HEADERS: Headers = (
+    ("Content-Type", "application/json"),
+    ("Server", SERVER_NAME),
+    ("Cache-Control", "no-store"),
+    ("X-Content-Type-Options", "nosniff"),
+)
 
 PageHandler: TypeAlias = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
@@ -39,6 +43,14 @@ class Page(NamedTuple):
     method: str = "GET"
 
 
+class _Asked(NamedTuple):
+    """A plain request on its way to its answer."""
+
+    visit: Visit
+    route: Route
+    say: Say
+
+
 class Application:
     """Answers HTTP requests from the route table; one object, called for every request."""
 
@@ -46,6 +58,8 @@ class Application:
         self, context: Context, routes: Iterable[Route], pages: Iterable[Page] = ()
     ) -> None:
         """Take the table; a path may stand in it once per method."""
+        self._tasks: set[asyncio.Task[None]] = set()
+        """Answer requests; kept here because the loop alone would let go of them."""
         self.stopping = False
         """Set when no more requests are to be taken: who sends one is told to come back later."""
         self._context = context
@@ -77,34 +91,94 @@ class Application:
         except Exception as error:  # noqa: BLE001  The one place that nothing gets past.
             response = _refuse(request, explain(error, self._context))
         if visit.allowance is not None and not response.prepared:
-            response.headers.update(visit.allowance.headers())
+            response.headers.update(dict(visit.allowance.headers()))
         if self.stopping and not response.prepared:
             response.force_close()
         self._count(visit, entry, response.status)
         return response
 
-    def answer(self, request: PlainRequest) -> Awaitable[Said] | None:
-        """Begin to answer a plain request; `None` where it asks for no call of the API."""
+    def answer(self, request: PlainRequest, say: Say) -> bool:
+        """Begin to answer a plain request; false where it asks for no call of the API."""
         try:
             methods, variables = self._paths.find(request.path)
         except Problem:
-            return None
-        entry = methods.get(request.method)
-        return self._answer(request, entry, variables) if isinstance(entry, Route) else None
-
-    async def _answer(self, request: PlainRequest, route: Route, variables: dict[str, str]) -> Said:
-        visit = Visit(self._context, request, monotonic())
+            return False
+        route = methods.get(request.method)
+        if not isinstance(route, Route):
+            return False
+        context = self._context
+        visit = Visit(context, request, monotonic())
         try:
             self._refuse_when_stopping()
-            said = await _call(visit, route, variables, request.query)
+            principal, query = visit.enter(route, request.query)
+            body = None if route.form is None else visit.read_plain(request, route)
+            asked_for = _Asked(visit, route, say)
+            if self._begin(asked_for, principal, variables, body):
+                return True
+            form = visit.form(route, principal, body)
+        except Exception as error:  # noqa: BLE001  As above.
+            said = self._said(visit, route, say_problem(explain(error, context)))
+            # Later, because the connection is not yet done with what has come.
+            asyncio.get_running_loop().call_soon(say, said)
+            return True
+        call = Call(context, principal, variables, query, form, request)
+        self._start(asked_for, route.handler(call))
+        return True
+
+    def _begin(
+        self, asked: _Asked, principal: Principal | None, path: dict[str, str], body: object
+    ) -> bool:
+        """Send the one command that a usual request comes to; false where it is another one."""
+        swift, context = asked.route.swift, self._context
+        if swift is None or principal is None:
+            return False
+        command = swift.begin(context, principal, path, body)
+        if command is None:
+            return False
+        context.bridge.submit(command, partial(self._finish, asked, swift, command))
+        return True
+
+    def _finish(
+        self, asked: _Asked, swift: Swift, command: Command, answer: Answer | Exception
+    ) -> None:
+        visit, route, say = asked
+        if isinstance(answer, Exception):
+            said = say_problem(explain(answer, self._context))
+        else:
+            try:
+                answered = swift.finish(self._context, answer)
+            except Exception as error:  # noqa: BLE001  As above.
+                said = say_problem(explain(error, self._context))
+            else:
+                if answered is None:
+                    self._start(asked, swift.go_on(self._context, command, answer))
+                    return
+                said = _said(answered)
+        say(self._said(visit, route, said))
+
+    def _start(self, asked: _Asked, work: Awaitable[Answered]) -> None:
+        task = asyncio.get_running_loop().create_task(self._answer(asked, work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _answer(self, asked: _Asked, work: Awaitable[Answered]) -> None:
+        visit, route, say = asked
+        try:
+            said = _said(await work)
         except Exception as error:  # noqa: BLE001  As above.
             said = say_problem(explain(error, self._context))
-        headers = said.headers
+        except BaseException:
+            say(None)
+            raise
+        say(self._said(visit, route, said))
+
+    def _said(self, visit: Visit, route: Route, said: Said) -> Said:
+        """Return an answer with what is left of the caller's budget."""
+        status, headers, body, more, closes = said
         if visit.allowance is not None:
-            headers = {**headers, **visit.allowance.headers()}
-        said = Said(said.status, headers, said.body, said.closes or self.stopping)
-        self._count(visit, route, said.status)
-        return said
+            more += visit.allowance.headers()
+        self._count(visit, route, status)
+        return Said(status, headers, body, more, closes or self.stopping)
 
     def _count(self, visit: Visit, entry: Route | Page | None, status: int) -> None:
         method, path = (UNMATCHED, UNMATCHED) if entry is None else (entry.method, entry.path)
@@ -151,13 +225,16 @@ def _choose(methods: dict[str, Route | Page], method: str) -> Route | Page:
 
 
 async def _call(visit: Visit, route: Route, variables: dict[str, str], query: str) -> Said:
-    status, body, more = await route.handler(await visit.call(route, variables, query))
-    headers = JSON_HEADERS if more is None else JSON_HEADERS | more
-    return Said(status, headers, body if isinstance(body, bytes) else orjson.dumps(body))
+    return _said(await route.handler(await visit.call(route, variables, query)))
+
+
+def _said(answered: Answered) -> Said:
+    status, body, more = answered
+    return Said(status, JSON_HEADERS, body if isinstance(body, bytes) else orjson.dumps(body), more)
 
 
 def _response(said: Said) -> web.Response:
-    return web.Response(status=said.status, body=said.body, headers=said.headers)
+    return web.Response(status=said.status, body=said.body, headers=dict(said.headers + said.more))
 
 
 def _refuse(request: web.BaseRequest, problem: Problem) -> web.Response:

@@ -7,8 +7,9 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from itertools import takewhile
 from time import monotonic, time_ns
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeAlias
 
 from exchange.chart import Chart
 from exchange.currency import Currency
@@ -44,6 +45,10 @@ class CommandRecipient(Protocol):
 
     def tell(self, message: list[Command]) -> None:
         """Hand over commands."""
+
+
+Tell: TypeAlias = Callable[[Answer | Exception], None]
+"""Who is called with a command's answer, or with why there is none."""
 
 
 class Sender(Protocol):
@@ -162,6 +167,16 @@ class Outbox:
         return drained
 
 
+class _Waiter(Protocol):
+    """Who waits for the answers to commands that were sent together."""
+
+    def take(self, place: int, answer: Answer) -> None:
+        """Take the answer to one of the commands."""
+
+    def fail(self, error: Exception) -> None:
+        """Learn that no answer will come; one that comes nevertheless is not passed on."""
+
+
 class _Step:
     """Commands that were sent together, and what has come back of them."""
 
@@ -179,9 +194,34 @@ class _Step:
         if not self.left and not self.future.done():
             self.future.set_result([one for one in self.answers if one is not None])
 
+    def fail(self, error: Exception) -> None:
+        if not self.future.done():
+            self.future.set_exception(error)
+
+
+class _Single:
+    """One command, and who is to be called with its answer."""
+
+    __slots__ = ("done", "tell")
+
+    def __init__(self, tell: Tell) -> None:
+        self.tell = tell
+        self.done = False
+
+    def take(self, place: int, answer: Answer) -> None:
+        del place
+        if not self.done:
+            self.done = True
+            self.tell(answer)
+
+    def fail(self, error: Exception) -> None:
+        if not self.done:
+            self.done = True
+            self.tell(error)
+
 
 class _Pending(NamedTuple):
-    step: _Step
+    waiter: _Waiter
     place: int
     market: str | None
     since: float
@@ -254,27 +294,37 @@ class Bridge:
 
         Raises `BusyError` before anything is done, `OutcomeUnknownError` when time has run out.
         """
-        return (await self._submit((command,)))[0]
+        return (await self._submit_all((command,)))[0]
 
     async def send_all(self, commands: Sequence[Command]) -> list[Answer]:
         """Send commands as one step, in order, with nothing in between; return their answers."""
-        return await self._submit(commands) if commands else []
+        return await self._submit_all(commands) if commands else []
 
-    def _submit(self, commands: Sequence[Command]) -> asyncio.Future[list[Answer]]:
-        self._make_room(commands)
+    def submit(self, command: Command, tell: Tell) -> None:
+        """Send a command; `tell` is called once, with its answer or with what `send` raises later.
+
+        Raises `BusyError` before anything is done.
+        """
+        self._submit((command,), _Single(tell))
+
+    def _submit_all(self, commands: Sequence[Command]) -> asyncio.Future[list[Answer]]:
         step = _Step(self._loop.create_future(), len(commands))
+        self._submit(commands, step)
+        return step.future
+
+    def _submit(self, commands: Sequence[Command], waiter: _Waiter) -> None:
+        self._make_room(commands)
         now = monotonic()
         for place, command in enumerate(commands):
             market = command.market if isinstance(command, PlaceOrder) else None
             if market is not None:
                 self._per_market[market] = self._per_market.get(market, 0) + 1
-            self._pending[command.request_id] = _Pending(step, place, market, now)
+            self._pending[command.request_id] = _Pending(waiter, place, market, now)
         self._idle.clear()
         # The commands of one turn of the loop go out together, in one message.
         if not self._outgoing:
             self._loop.call_soon(self._flush)
         self._outgoing.extend(commands)
-        return step.future
 
     def _make_room(self, commands: Sequence[Command]) -> None:
         if self._closed or len(self._pending) + len(commands) > self._max_in_flight:
@@ -311,26 +361,23 @@ class Bridge:
                 continue
             if pending.market is not None:
                 self._per_market[pending.market] -= 1
-            pending.step.take(pending.place, answer)
+            pending.waiter.take(pending.place, answer)
         if not self._pending:
             self._idle.set()
 
     def _sweep(self) -> None:
         """Tell those who waited too long; their entries stay, so that the bound still counts."""
         deadline = monotonic() - self._timeout
-        for pending in self._pending.values():
-            if pending.since > deadline:
-                break
-            if not pending.step.future.done():
-                pending.step.future.set_exception(OutcomeUnknownError())
+        late = takewhile(lambda pending: pending.since <= deadline, self._pending.values())
+        for pending in list(late):
+            pending.waiter.fail(OutcomeUnknownError())
         self._sweeper = self._loop.call_later(SWEEP_SECONDS, self._sweep)
 
     def abandon(self) -> None:
         """Take no more commands, and tell all who wait that no answer will come."""
         self._closed = True
-        for pending in self._pending.values():
-            if not pending.step.future.done():
-                pending.step.future.set_exception(OutcomeUnknownError())
+        for pending in list(self._pending.values()):
+            pending.waiter.fail(OutcomeUnknownError())
 
     async def close(self, seconds: float) -> bool:
         """Take no more commands and wait for the answers under way; true if all came.

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol, cast
 
@@ -14,8 +14,8 @@ from prometheus_client import Counter as Metric
 from exchange.settings import Settings
 from exchange.web.errors import Problem
 from exchange.web.frame_guard import FrameGuard
-from exchange.web.plain import PlainRequest, Said
-from exchange.web.plain_connection import PlainConnection
+from exchange.web.plain import PlainRequest
+from exchange.web.plain_connection import PlainConnection, Say
 from exchange.web.problems import PROBLEM_TYPE, SERVER_NAME, say_problem
 from exchange.web.proxies import Proxies
 from exchange.web.ratelimit import site
@@ -34,8 +34,8 @@ class Handler(Protocol):
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer a request that aiohttp has read."""
 
-    def answer(self, request: PlainRequest) -> Awaitable[Said] | None:
-        """Begin to answer a plain one; `None` if it is to be read by aiohttp after all."""
+    def answer(self, request: PlainRequest, say: Say) -> bool:
+        """Begin to answer a plain one; false if it is to be read by aiohttp after all."""
 
 
 class Connections(web.Server):
@@ -128,8 +128,8 @@ class Connections(web.Server):
 
     async def shutdown(self, timeout: float | None = None) -> None:  # noqa: ASYNC109  aiohttp's.
         """Wait for the answers that are on their way, but not longer than that; close all."""
-        tasks = [connection.task for connection in self._plain if connection.task is not None]
-        waiting = asyncio.wait(tasks, timeout=timeout) if tasks else asyncio.sleep(0)
+        answered = [connection.answered() for connection in self._plain if connection.busy]
+        waiting = asyncio.wait(answered, timeout=timeout) if answered else asyncio.sleep(0)
         await asyncio.gather(waiting, super().shutdown(timeout))
         for connection in tuple(self._plain):
             connection.abort()
@@ -287,7 +287,9 @@ class Connection(web.RequestHandler):
         if status != 400 or request.writer.output_size > 0:  # noqa: PLR2004
             return super().handle_error(request, status, exc, message)
         said = say_problem(Problem("malformed_request", NO_HTTP))
-        answer = web.Response(status=said.status, body=said.body, headers=said.headers)
+        answer = web.Response(
+            status=said.status, body=said.body, headers=dict(said.headers + said.more)
+        )
         answer.force_close()
         return answer
 

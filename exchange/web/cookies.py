@@ -5,7 +5,7 @@ from aiohttp import web
 from exchange.web.auth import LONGEST_TOKEN
 from exchange.web.errors import Problem
 from exchange.web.origins import SAFE
-from exchange.web.plain import PlainRequest
+from exchange.web.plain import Headers, PlainRequest
 
 COOKIE = "exchange_token"
 
@@ -39,14 +39,14 @@ def check_page(request: web.BaseRequest | PlainRequest) -> None:
         )
 
 
-def set_cookie(token: str, *, secure: bool) -> dict[str, str]:
+def set_cookie(token: str, *, secure: bool) -> Headers:
     """Return the header that keeps a token until the browser is closed."""
-    return {"Set-Cookie": f"{COOKIE}={token}; {_attributes(secure=secure)}"}
+    return (("Set-Cookie", f"{COOKIE}={token}; {_attributes(secure=secure)}"),)
 
 
-def clear_cookie(*, secure: bool) -> dict[str, str]:
+def clear_cookie(*, secure: bool) -> Headers:
     """Return the header that makes a browser forget its token."""
-    return {"Set-Cookie": f"{COOKIE}=; Max-Age=0; {_attributes(secure=secure)}"}
+    return (("Set-Cookie", f"{COOKIE}=; Max-Age=0; {_attributes(secure=secure)}"),)
 
 
 def _attributes(*, secure: bool) -> str:

@@ -17,7 +17,7 @@ from exchange.orders import OrderType, SelfTradePrevention, Side, TimeInForce
 from exchange.rejects import Reject
 from exchange.web.bridge import MarketView
 from exchange.web.errors import Problem
-from exchange.web.forms import AmendForm, MarketChangeForm, MarketForm, OrderForm
+from exchange.web.forms import CLIENT_ORDER_ID, AmendForm, MarketChangeForm, MarketForm, OrderForm
 
 T = TypeVar("T")
 
@@ -86,6 +86,60 @@ def wanted_order(form: OrderForm, markets: Mapping[str, MarketView]) -> Wanted:
     )
 
 
+_PLAIN_FIELDS = frozenset(
+    {
+        "market", "side", "type", "price", "quantity", "client_order_id", "time_in_force",
+        "post_only", "self_trade_prevention",
+    }
+)  # fmt: skip
+
+
+def plain_order(asked: object, markets: Mapping[str, MarketView]) -> Wanted | None:
+    """Read a limit order in one pass, as `OrderForm` and `wanted_order` would.
+
+    Returns `None` for any other order, and where anything is wrong: those two say what it is.
+    """
+    if not isinstance(asked, dict) or not asked.keys() <= _PLAIN_FIELDS:
+        return None
+    post_only = asked.get("post_only", False)
+    words = [value for name, value in asked.items() if name != "post_only"]
+    if not isinstance(post_only, bool) or not all(isinstance(word, str) for word in words):
+        return None
+    view = markets.get(asked.get("market", ""))
+    side = SIDES.get(asked.get("side", ""))
+    time_in_force = _TIMES.get(asked.get("time_in_force", "gtc"))
+    prevention = _PREVENTIONS.get(asked.get("self_trade_prevention", "cancel_incoming"))
+    client_order_id = asked.get("client_order_id")
+    if (
+        view is None
+        or side is None
+        or asked.get("type") != "limit"
+        or time_in_force is None
+        or prevention is None
+        or (post_only and time_in_force is not TimeInForce.GTC)
+        or (client_order_id is not None and CLIENT_ORDER_ID.match(client_order_id) is None)
+    ):
+        return None
+    market = view.market
+    try:
+        ticks = price(asked.get("price", ""), market)
+        lots = quantity(asked.get("quantity", ""), market)
+    except Problem:
+        return None
+    return Wanted(
+        market,
+        side,
+        OrderType.LIMIT,
+        time_in_force,
+        post_only,
+        prevention,
+        ticks,
+        lots,
+        None,
+        client_order_id,
+    )
+
+
 def _refuse_unsupported(form: OrderForm) -> None:
     for field, value in (
         ("type", form.type if form.type not in _TYPES else None),
@@ -136,11 +190,10 @@ def wanted_change(form: AmendForm, market: Market) -> tuple[int | None, int | No
 
 def price(text: str, market: Market) -> int:
     """Return a price in ticks."""
-    ticks = read(
-        "price",
-        text,
-        lambda: parse_steps(text, market.tick, market.price_scale, Reject.PRICE_OFF_TICK),
-    )
+    try:
+        ticks = parse_steps(text, market.tick, market.price_scale, Reject.PRICE_OFF_TICK)
+    except AmountError as error:
+        raise _unreadable("price", text, error) from None
     if ticks == 0:
         raise invalid("price", "must be above 0", limit=market.format_price(1), value=text)
     return ticks
@@ -150,15 +203,12 @@ def quantity(text: str, market: Market) -> int:
     """Return a quantity in lots."""
     off, beyond = Reject.QUANTITY_OFF_LOT, Reject.ABOVE_MAX_QUANTITY
     try:
-        lots = read(
-            "quantity",
-            text,
-            lambda: parse_steps(text, market.lot, market.quantity_scale, off, beyond),
-        )
-    except Problem as problem:
+        lots = parse_steps(text, market.lot, market.quantity_scale, off, beyond)
+    except AmountError as error:
+        problem = _unreadable("quantity", text, error)
         if problem.code == beyond:  # The market's own maximum is the lower one.
             problem.limit = market.format_quantity(market.max_quantity)
-        raise
+        raise problem from None
     if lots == 0:
         limit = market.format_quantity(max(market.min_quantity, 1))
         raise Problem(Reject.BELOW_MIN_QUANTITY, field="quantity", limit=limit, value=text)
@@ -182,8 +232,12 @@ def read(field: str, text: str, parse: Callable[[], T]) -> T:
     try:
         return parse()
     except AmountError as error:
-        detail = f"{field} {error}." if error.code == "validation_error" else None
-        raise Problem(error.code, detail, field=field, limit=error.limit, value=text) from None
+        raise _unreadable(field, text, error) from None
+
+
+def _unreadable(field: str, text: str, error: AmountError) -> Problem:
+    detail = f"{field} {error}." if error.code == "validation_error" else None
+    return Problem(error.code, detail, field=field, limit=error.limit, value=text)
 
 
 # --- Markets -------------------------------------------------------------------------------------

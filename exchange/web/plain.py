@@ -11,7 +11,7 @@ from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
 from time import time
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from multidict import CIMultiDict
 
@@ -22,6 +22,7 @@ _HEAD = re.compile(
     rb"((?:[A-Za-z0-9-]+: [!-~](?:[ -~]*[!-~])?\r\n)+)\r\n",
     re.ASCII,
 )
+_END_OF_HEAD = b"\r\n\r\n"
 _SIZE = re.compile(r"[0-9]{1,7}\Z", re.ASCII)
 
 NOT_PLAIN = frozenset(
@@ -44,6 +45,24 @@ class PlainRequest(NamedTuple):
     body: bytes
 
 
+class Head(NamedTuple):
+    """All of a plain request but its body."""
+
+    method: str
+    path: str
+    query: str
+    headers: CIMultiDict[str]
+    size: int
+    """Of the body, in bytes."""
+
+
+Heads: TypeAlias = dict[bytes, Head | None]
+"""Heads that came over one connection, as they were read; `None` for one that is not plain."""
+
+HEADS_KEPT = 8
+"""A program sends the same few heads over a connection, again and again."""
+
+
 class Unfinished(NamedTuple):
     """The head of a plain request has come, and less of the body than it states."""
 
@@ -51,9 +70,34 @@ class Unfinished(NamedTuple):
     """Of the whole request, in bytes."""
 
 
-def read_request(data: bytes, remote: str) -> PlainRequest | Unfinished | None:
-    """Return the one plain request that these bytes are, or `None` if they are anything else."""
-    match = _HEAD.match(data, 0, MAX_HEAD_BYTES)
+def read_request(
+    data: bytes, remote: str, heads: Heads | None = None
+) -> PlainRequest | Unfinished | None:
+    """Return the one plain request that these bytes are, or `None` if they are anything else.
+
+    `heads` are those that came over the connection before; what is new is added.
+    """
+    start = data.find(_END_OF_HEAD, 0, MAX_HEAD_BYTES) + len(_END_OF_HEAD)
+    if start < len(_END_OF_HEAD):
+        return None
+    known: Heads = {} if heads is None else heads
+    bytes_of_head = data[:start]
+    if bytes_of_head not in known:
+        if len(known) >= HEADS_KEPT:
+            known.clear()
+        known[bytes_of_head] = _read_head(bytes_of_head)
+    head = known[bytes_of_head]
+    if head is None:
+        return None
+    method, path, query, headers, size = head
+    end = start + size
+    if len(data) != end:
+        return Unfinished(end) if len(data) < end else None
+    return PlainRequest(method, path, query, headers, remote, data[start:])
+
+
+def _read_head(data: bytes) -> Head | None:
+    match = _HEAD.fullmatch(data)
     if match is None:
         return None
     method, target, lines = match.groups()
@@ -67,37 +111,47 @@ def read_request(data: bytes, remote: str) -> PlainRequest | Unfinished | None:
     stays = headers.get("Connection", "keep-alive").lower() == "keep-alive"
     if not stays or _SIZE.match(size) is None:
         return None
-    end = match.end() + int(size)
-    if len(data) != end:
-        return Unfinished(end) if len(data) < end else None
     path, _, query = target.decode("ascii").partition("?")
-    return PlainRequest(method.decode(), path, query, headers, remote, data[match.end() :])
+    return Head(method.decode(), path, query, headers, int(size))
+
+
+Headers: TypeAlias = tuple[tuple[str, str], ...]
 
 
 class Said(NamedTuple):
     """An answer: what is said by whichever way the request came."""
 
     status: int
-    headers: dict[str, str]
+    headers: Headers
     body: bytes
+    more: Headers = ()
+    """Headers that change from answer to answer: what is left of a budget, cookies."""
     closes: bool = False
     """Whether it is the last one on its connection."""
 
 
 def write_answer(said: Said, *, closes: bool = False) -> bytes:
     """Return an answer as it goes over the wire; `closes`: the last one on its connection."""
-    lines = [f"{name}: {value}\r\n" for name, value in said.headers.items()]
     close = "Connection: close\r\n" if closes else ""
     head = (
-        f"{_STATUS_LINES[said.status]}{''.join(lines)}Content-Length: {len(said.body)}\r\n"
-        f"Date: {_date(int(time()))}\r\n{close}\r\n"
+        f"{_opening(said.status, said.headers)}{_lines(said.more)}"
+        f"Content-Length: {len(said.body)}\r\n{_date(int(time()))}{close}\r\n"
     )
     return head.encode("latin-1") + said.body
 
 
+@lru_cache(256)
+def _opening(status: int, headers: Headers) -> str:
+    return f"{_STATUS_LINES[status]}{_lines(headers)}"
+
+
+def _lines(headers: Headers) -> str:
+    return "".join([f"{name}: {value}\r\n" for name, value in headers])
+
+
 @lru_cache(1)
 def _date(second: int) -> str:
-    return formatdate(second, usegmt=True)
+    return f"Date: {formatdate(second, usegmt=True)}\r\n"
 
 
 _STATUS_LINES = {

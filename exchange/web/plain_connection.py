@@ -1,14 +1,21 @@
 """A connection as long as its requests are plain; the first other one makes it aiohttp's for good.
 
 Most of what a request costs in aiohttp is of no use to a plain one. Here a request that has come as
-a whole is one task, and its answer one write.
+a whole is one call, and its answer another one, which is one write.
 """
 
 import asyncio
-from collections.abc import Awaitable
-from typing import Protocol
+from collections.abc import Callable
+from typing import Protocol, TypeAlias
 
-from exchange.web.plain import PlainRequest, Said, Unfinished, read_request, write_answer
+from exchange.web.plain import (
+    Heads,
+    PlainRequest,
+    Said,
+    Unfinished,
+    read_request,
+    write_answer,
+)
 
 PATIENCE_SECONDS = 0.05
 """How long the rest of a request may take before it is left to aiohttp, which has all the clocks
@@ -18,11 +25,15 @@ MOST_HELD = 65_536
 """Bytes of an unfinished request, or of what a client sends ahead of an answer, that are kept."""
 
 
+Say: TypeAlias = Callable[[Said | None], None]
+"""Takes the answer to a request, or `None` where there will be none: the connection is cut."""
+
+
 class Host(Protocol):
     """What a connection knows of all the others."""
 
-    def answer(self, request: PlainRequest) -> Awaitable[Said] | None:
-        """Begin to answer a request; `None` if it is for aiohttp."""
+    def answer(self, request: PlainRequest, say: Say) -> bool:
+        """Begin to answer a request, to `say` it later, once; false if it is for aiohttp."""
 
     def hand_over(
         self, connection: "PlainConnection", transport: asyncio.Transport, data: bytes
@@ -37,7 +48,9 @@ class PlainConnection(asyncio.Protocol):
     """One connection, one request at a time."""
 
     __slots__ = (
+        "_answered",
         "_closing",
+        "_heads",
         "_held",
         "_host",
         "_idle_timer",
@@ -51,7 +64,7 @@ class PlainConnection(asyncio.Protocol):
         "_size",
         "_transport",
         "_unread_seconds",
-        "task",
+        "busy",
     )
 
     def __init__(
@@ -64,14 +77,16 @@ class PlainConnection(asyncio.Protocol):
         unread_seconds: float,
     ) -> None:
         """Take over an open connection; `unread_seconds` is how long an answer may lie unread."""
-        self.task: asyncio.Task[None] | None = None
-        """Answers the request in flight."""
+        self.busy = False
+        """Whether a request is in flight."""
+        self._answered: asyncio.Future[None] | None = None
         self._host = host
         self._transport = transport
         self._remote = remote
         self._keepalive = keepalive_seconds
         self._unread_seconds = unread_seconds
         self._loop = asyncio.get_running_loop()
+        self._heads: Heads = {}
         self._held = b""
         self._size = 0
         """Of the request that has not come as a whole; 0 if there is none."""
@@ -89,7 +104,7 @@ class PlainConnection(asyncio.Protocol):
         self._last = self._loop.time()
         if self._held:
             data = self._held + data
-        if self.task is None and not self._paused:
+        if not self.busy and not self._paused:
             self._take(data)
             return
         self._held = data
@@ -100,14 +115,14 @@ class PlainConnection(asyncio.Protocol):
         if len(data) < self._size:
             self._held = data
             return
-        found = read_request(data, self._remote)
+        found = read_request(data, self._remote, self._heads)
         if isinstance(found, PlainRequest):
-            answer = self._host.answer(found)
-            if answer is not None:
+            self.busy = True
+            if self._host.answer(found, self._say):
                 self._held, self._size = b"", 0
                 self._stop_waiting()
-                self.task = self._loop.create_task(self._serve(answer))
                 return
+            self.busy = False
         self._held = data
         if isinstance(found, Unfinished) and found.size <= MOST_HELD:
             self._size = found.size
@@ -122,15 +137,14 @@ class PlainConnection(asyncio.Protocol):
 
     # --- Out -------------------------------------------------------------------------------------
 
-    async def _serve(self, answer: Awaitable[Said]) -> None:
-        try:
-            said = await answer
-        except BaseException:
+    def _say(self, said: Said | None) -> None:
+        assert self.busy, "one answer to each request"
+        self.busy = False
+        if self._answered is not None and not self._answered.done():
+            self._answered.set_result(None)
+        if said is None:
             self._transport.abort()
-            raise
-        finally:
-            self.task = None
-        if self._transport.is_closing():
+        if said is None or self._transport.is_closing():
             return
         closes = said.closes or self._closing
         self._transport.write(write_answer(said, closes=closes))
@@ -141,7 +155,7 @@ class PlainConnection(asyncio.Protocol):
             self._go_on()
 
     def _go_on(self) -> None:
-        if self.task is None and not self._paused and self._held:
+        if not self.busy and not self._paused and self._held:
             data, self._held = self._held, b""
             self._transport.resume_reading()
             self._take(data)
@@ -163,8 +177,15 @@ class PlainConnection(asyncio.Protocol):
     def finish(self) -> None:
         """Close the connection, after the answer that is on its way."""
         self._closing = True
-        if self.task is None:
+        if not self.busy:
             self._transport.close()
+
+    def answered(self) -> asyncio.Future[None]:
+        """Return what is done when the request in flight has its answer."""
+        assert self.busy, "only an answer that is on its way can be waited for"
+        if self._answered is None or self._answered.done():
+            self._answered = self._loop.create_future()
+        return self._answered
 
     def abort(self) -> None:
         """Close the connection now."""
@@ -179,7 +200,7 @@ class PlainConnection(asyncio.Protocol):
     def _look(self) -> None:
         """Close a connection that has been idle for too long."""
         left = self._last + self._keepalive - self._loop.time()
-        if left <= 0 and self.task is None:
+        if left <= 0 and not self.busy:
             self._transport.close()
             return
         self._idle_timer = self._loop.call_later(max(left, 0.1), self._look)

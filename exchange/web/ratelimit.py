@@ -9,7 +9,7 @@ from aiohttp import web
 
 from exchange.settings import Settings
 from exchange.web.errors import Problem
-from exchange.web.plain import PlainRequest
+from exchange.web.plain import Headers, PlainRequest
 from exchange.web.proxies import Proxies
 from exchange.web.routing import Budget
 
@@ -31,13 +31,13 @@ class Allowance(NamedTuple):
     wait: float = 0.0
     """Seconds until the request would be let through; 0: it is."""
 
-    def headers(self) -> dict[str, str]:
+    def headers(self) -> Headers:
         """Return what the client is told about its budget."""
-        return {
-            "RateLimit-Limit": str(self.limit),
-            "RateLimit-Remaining": str(self.remaining),
-            "RateLimit-Reset": str(ceil(self.reset)),
-        }
+        return (
+            ("RateLimit-Limit", str(self.limit)),
+            ("RateLimit-Remaining", str(self.remaining)),
+            ("RateLimit-Reset", str(ceil(self.reset))),
+        )
 
     def problem(self) -> Problem:
         """Return the no, for a request that has to wait."""

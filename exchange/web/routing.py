@@ -11,10 +11,11 @@ from structlog.typing import FilteringBoundLogger
 
 from exchange.settings import Settings
 from exchange.web.errors import Problem
-from exchange.web.plain import PlainRequest
+from exchange.web.plain import Headers, PlainRequest
 
 if TYPE_CHECKING:
     # Only for the types: nothing here is called, and these modules know the table in turn.
+    from exchange.messages import Answer, Command
     from exchange.metrics import Metrics
     from exchange.web.auth import TokenIndex
     from exchange.web.bridge import Bridge, Sender
@@ -93,13 +94,17 @@ class Call(NamedTuple):
 
     def path_id(self, name: str = "id", missing: str = "not_found") -> int:
         """Return an id from the path; what cannot be one raises a `Problem` of code `missing`."""
-        text = self.path[name]
-        # isdecimal() alone also takes other scripts' digits, and int() long texts quadratically.
-        if text.isascii() and text.isdecimal() and len(text) <= len(str(MAX_ID)):
-            number = int(text)
-            if number < MAX_ID:
-                return number
-        raise Problem(missing)
+        return read_id(self.path[name], missing)
+
+
+def read_id(text: str, missing: str) -> int:
+    """Return an id; what cannot be one raises a `Problem` of code `missing`."""
+    # isdecimal() alone also takes other scripts' digits, and int() long texts quadratically.
+    if text.isascii() and text.isdecimal() and len(text) <= len(str(MAX_ID)):
+        number = int(text)
+        if number < MAX_ID:
+            return number
+    raise Problem(missing)
 
 
 class Answered(NamedTuple):
@@ -108,8 +113,21 @@ class Answered(NamedTuple):
     status: int
     body: object
     """`bytes` are sent as they are: JSON that was made before."""
-    headers: dict[str, str] | None = None
+    headers: Headers = ()
     """Besides those of every answer; over HTTP alone."""
+
+
+class Swift(NamedTuple):
+    """How the usual request of a route is carried out without a task: one command, one answer."""
+
+    begin: "Callable[[Context, Principal, dict[str, str], object], Command | None]"
+    """Returns the command of a request, by its caller, its path and its body's JSON; `None` where
+    it is not the usual one: the route's handler looks at it then."""
+    finish: "Callable[[Context, Answer], Answered | None]"
+    """Returns what the command's answer comes to, or raises its problem; `None` where that takes
+    storage to say."""
+    go_on: "Callable[[Context, Command, Answer], Awaitable[Answered]]"
+    """Does what `finish` could not."""
 
 
 Handler: TypeAlias = Callable[[Call], Awaitable[Answered]]
@@ -124,6 +142,7 @@ class Route:
     """From the root, with `{name}` for a variable segment: `/api/v1/orders/{id}`."""
     scope: Scope | None
     handler: Handler
+    """Carries out every request."""
     summary: str
     answer: type[BaseModel] | None = None
     form: type[BaseModel] | None = None
@@ -143,5 +162,7 @@ class Route:
     """Codes that this route answers with besides those that its scope, form and query imply."""
     signs_up: bool = False
     """Whether it makes an account: that is counted per address, as nobody has a token yet."""
+    swift: Swift | None = None
+    """Carries out the usual request as `handler` would, faster."""
     tag: str = "public"
     """The section of the documentation: public, trading, admin."""

@@ -10,6 +10,7 @@ from exchange.messages import (
     Audit,
     CancelOrder,
     CancelOrders,
+    Command,
     Doubtful,
     Known,
     Outcome,
@@ -21,7 +22,7 @@ from exchange.messages import (
 from exchange.orders import BUY, SELL, OrderState, OrderType, Side
 from exchange.rejects import Reject, Rejection
 from exchange.web import codec
-from exchange.web.bridge import MarketView
+from exchange.web.bridge import Bridge, MarketView
 from exchange.web.codec import Json
 from exchange.web.errors import Problem, problem_from
 from exchange.web.forms import (
@@ -34,9 +35,9 @@ from exchange.web.forms import (
     given,
 )
 from exchange.web.paging import reading
-from exchange.web.parse import Wanted, wanted_change, wanted_order
+from exchange.web.parse import Wanted, plain_order, wanted_change, wanted_order
 from exchange.web.public import CREATED, OK, find_market
-from exchange.web.routing import Answered, Call, Context
+from exchange.web.routing import Answered, Call, Context, Principal, Swift, read_id
 from exchange.web.validation import validate
 
 # --- Placing -------------------------------------------------------------------------------------
@@ -44,35 +45,78 @@ from exchange.web.validation import validate
 
 async def place(call: Call) -> Answered:
     """Place an order; the answer comes once it is durable."""
-    answer = await _place(call, given(call.form, OrderForm))
-    return Answered(*await _placed(call.context, call.caller.account_id, answer))
+    form = given(call.form, OrderForm)
+    with _Ahead() as ahead:
+        command = _command(call, wanted_order(form, call.context.bridge.view.markets), ahead)
+        answer = await call.context.sender.send(command)
+        return _placed(call.context, answer) or await _go_on(call.context, command, answer)
 
 
 async def check(call: Call) -> Answered:
     """Check an order in every way and place nothing."""
-    answer = await _place(call, given(call.form, OrderForm), test=True)
+    form = given(call.form, OrderForm)
+    with _Ahead() as ahead:
+        wanted = wanted_order(form, call.context.bridge.view.markets)
+        command = _command(call, wanted, ahead, test=True)
+        answer = await call.context.sender.send(command)
+        if isinstance(answer, Doubtful):
+            answer = await _look_up(call.context, command)
     if not isinstance(answer, Known):
         _outcome(answer)
     return Answered(OK, {})
 
 
-async def _place(call: Call, form: OrderForm, *, test: bool = False) -> Answer:
-    context = call.context
-    wanted = wanted_order(form, context.bridge.view.markets)
-    with _Ahead() as ahead:
-        command = _command(call, wanted, ahead, test=test)
-        answer = await context.sender.send(command)
-        if not isinstance(answer, Doubtful):
-            return answer
-        assert wanted.client_order_id is not None, "only a client order id is doubtful"
-        used = await context.queries.used_client_order_ids(
-            command.account_id, [wanted.client_order_id]
-        )
-        retried = _retried(command, used)
-        if retried is not None:
-            return retried
-        request_id = context.bridge.new_request_id()
-        return await context.sender.send(command._replace(request_id=request_id, looked_up=True))
+def _begin(
+    context: Context, caller: Principal, path: dict[str, str], body: object
+) -> Command | None:
+    """Return the command of a limit order with nothing wrong about its form."""
+    del path
+    wanted = plain_order(body, context.bridge.view.markets)
+    return None if wanted is None else _place_order(context.bridge, caller.account_id, wanted)
+
+
+def _placed(context: Context, answer: Answer) -> Answered | None:
+    """Return the new order; `None` where storage has to be asked for it."""
+    if isinstance(answer, Known | Doubtful):
+        return None
+    outcome = _outcome(answer)
+    body = _told(context, outcome.orders[0], outcome)
+    assert body is not None, "a new order had no fills before"
+    return Answered(CREATED, body)
+
+
+async def _go_on(context: Context, command: Command, answer: Answer) -> Answered:
+    """Ask storage: for a client order id that may have been used, for the order of one that was."""
+    assert isinstance(command, PlaceOrder), "orders are placed here"
+    if isinstance(answer, Doubtful):
+        answer = await _look_up(context, command)
+    if isinstance(answer, Known):
+        return Answered(OK, await _known(context, command.account_id, answer))
+    placed = _placed(context, answer)
+    assert placed is not None, "what was looked up is not doubtful"
+    return placed
+
+
+PLACE = Swift(_begin, _placed, _go_on)
+
+
+async def _look_up(context: Context, command: PlaceOrder) -> Answer:
+    """Answer an order from what storage knows of its client order id, or send it again."""
+    assert command.client_order_id is not None, "only a client order id is doubtful"
+    used = await context.queries.used_client_order_ids(
+        command.account_id, [command.client_order_id]
+    )
+    retried = _retried(command, used)
+    if retried is not None:
+        return retried
+    request_id = context.bridge.new_request_id()
+    return await context.sender.send(command._replace(request_id=request_id, looked_up=True))
+
+
+async def _known(context: Context, account_id: int, answer: Known) -> Json:
+    state = await context.queries.order(account_id, answer.order_id)
+    assert state is not None, f"order {answer.order_id} is known and not stored"
+    return await _stored(context, state)
 
 
 class _Ahead:
@@ -121,26 +165,29 @@ def _taken(view: MarketView, wanted: Wanted) -> int:
 
 
 def _command(call: Call, wanted: Wanted, ahead: _Ahead, *, test: bool = False) -> PlaceOrder:
-    bridge = call.context.bridge
-    cost, cap = ahead.need(bridge.view.markets[wanted.market.symbol], wanted)
+    bridge, account_id = call.context.bridge, call.caller.account_id
+    need = ahead.need(bridge.view.markets[wanted.market.symbol], wanted)
+    return _place_order(bridge, account_id, wanted, need, test=test)
+
+
+def _place_order(
+    bridge: Bridge,
+    account_id: int,
+    wanted: Wanted,
+    need: tuple[int, int] = (0, 0),
+    *,
+    test: bool = False,
+) -> PlaceOrder:
+    """Return the command of an order; `need` is what a market order costs by the book, and caps."""
     return PlaceOrder(
-        request_id=bridge.new_request_id(),
-        time=bridge.now(),
-        account_id=call.caller.account_id,
-        market=wanted.market.symbol,
-        side=wanted.side,
-        type=wanted.type,
-        time_in_force=wanted.time_in_force,
-        post_only=wanted.post_only,
-        self_trade_prevention=wanted.self_trade_prevention,
-        price=wanted.price,
-        quantity=wanted.quantity,
-        quote_quantity=wanted.quote_quantity,
-        client_order_id=wanted.client_order_id,
-        digest=wanted.digest if wanted.client_order_id is not None else 0,
-        cost=cost,
-        cap=cap,
-        test=test,
+        bridge.new_request_id(),
+        bridge.now(),
+        account_id,
+        wanted.market.symbol,
+        *wanted[1:],
+        wanted.digest if wanted.client_order_id is not None else 0,
+        *need,
+        test,
     )
 
 
@@ -155,16 +202,6 @@ def _retried(command: PlaceOrder, used: dict[str, Used]) -> Answer | None:
         Reject.CLIENT_ORDER_ID_CONFLICT, "client_order_id", None, command.client_order_id
     )
     return Refused(command.request_id, rejection)
-
-
-async def _placed(context: Context, account_id: int, answer: Answer) -> tuple[int, Json]:
-    """Return the status and the order that an answer comes to."""
-    if isinstance(answer, Known):
-        state = await context.queries.order(account_id, answer.order_id)
-        assert state is not None, f"order {answer.order_id} is known and not stored"
-        return OK, await _stored(context, state)
-    outcome = _outcome(answer)
-    return CREATED, await _changed(context, outcome.orders[0], outcome)
 
 
 def _outcome(answer: Answer) -> Outcome:
@@ -196,7 +233,11 @@ async def place_batch(call: Call) -> Answered:
         answers = await _send_batch(context, list(commands.values()))
         for place, answer in zip(commands, answers, strict=True):
             try:
-                _, results[place] = await _placed(context, account_id, answer)
+                if isinstance(answer, Known):
+                    results[place] = await _known(context, account_id, answer)
+                    continue
+                outcome = _outcome(answer)
+                results[place] = _told(context, outcome.orders[0], outcome)
             except Problem as problem:
                 results[place] = problem.body()
             except context.unavailable:
@@ -260,7 +301,11 @@ async def show_order(call: Call) -> Answered:
 
 async def show_order_by_client_id(call: Call) -> Answered:
     """Show the own order under a client order id."""
-    return await _show(call, await _by_client_id(call, _client_order_id(call)))
+    client_order_id = _client_order_id(call.path)
+    account_id = call.caller.account_id
+    return await _show(
+        call, await call.context.queries.order_by_client_id(account_id, client_order_id)
+    )
 
 
 async def _show(call: Call, state: OrderState | None) -> Answered:
@@ -269,15 +314,11 @@ async def _show(call: Call, state: OrderState | None) -> Answered:
     return Answered(OK, await _stored(call.context, state))
 
 
-def _client_order_id(call: Call) -> str:
-    text = call.path["id"]
+def _client_order_id(path: dict[str, str]) -> str:
+    text = path["id"]
     if CLIENT_ORDER_ID.match(text) is None:
         raise Problem(Reject.ORDER_NOT_FOUND)
     return text
-
-
-async def _by_client_id(call: Call, client_order_id: str) -> OrderState | None:
-    return await call.context.queries.order_by_client_id(call.caller.account_id, client_order_id)
 
 
 async def _stored(context: Context, state: OrderState) -> Json:
@@ -350,24 +391,64 @@ async def cancel(call: Call) -> Answered:
 
 async def cancel_by_client_id(call: Call) -> Answered:
     """Cancel the own open order under a client order id."""
-    return await _cancel(call, 0, _client_order_id(call))
+    return await _cancel(call, 0, _client_order_id(call.path))
 
 
 async def _cancel(call: Call, order_id: int, client_order_id: str | None) -> Answered:
-    context, account_id = call.context, call.caller.account_id
-    bridge = context.bridge
-    command = CancelOrder(
-        bridge.new_request_id(), bridge.now(), account_id, order_id, client_order_id
-    )
+    context = call.context
+    command = _cancel_order(context.bridge, call.caller.account_id, order_id, client_order_id)
     answer = await context.sender.send(command)
+    return _canceled(context, answer) or await _say_canceled(context, command, answer)
+
+
+def _begin_cancel(
+    context: Context, caller: Principal, path: dict[str, str], body: object
+) -> Command:
+    del body
+    order_id = read_id(path["id"], missing=Reject.ORDER_NOT_FOUND)
+    return _cancel_order(context.bridge, caller.account_id, order_id, None)
+
+
+def _begin_cancel_by_client_id(
+    context: Context, caller: Principal, path: dict[str, str], body: object
+) -> Command:
+    del body
+    return _cancel_order(context.bridge, caller.account_id, 0, _client_order_id(path))
+
+
+def _cancel_order(
+    bridge: Bridge, account_id: int, order_id: int, client_order_id: str | None
+) -> CancelOrder:
+    return CancelOrder(bridge.new_request_id(), bridge.now(), account_id, order_id, client_order_id)
+
+
+def _canceled(context: Context, answer: Answer) -> Answered | None:
+    """Return the canceled order; `None` where storage has to be asked about it."""
     if _is_gone(answer):
+        return None
+    outcome = _outcome(answer)
+    body = _told(context, outcome.orders[0], outcome)
+    return None if body is None else Answered(OK, body)
+
+
+async def _say_canceled(context: Context, command: Command, answer: Answer) -> Answered:
+    """Return the canceled order with its fills, or say why there was nothing to cancel."""
+    assert isinstance(command, CancelOrder), "orders are canceled here"
+    account_id, order_id, client_order_id = command[2:]
+    assert account_id is not None, "an owner cancels his own"
+    if _is_gone(answer):
+        queries = context.queries
         raise _not_open(
-            await context.queries.order(account_id, order_id)
+            await queries.order(account_id, order_id)
             if client_order_id is None
-            else await _by_client_id(call, client_order_id)
+            else await queries.order_by_client_id(account_id, client_order_id)
         )
     outcome = _outcome(answer)
     return Answered(OK, await _changed(context, outcome.orders[0], outcome))
+
+
+CANCEL = Swift(_begin_cancel, _canceled, _say_canceled)
+CANCEL_BY_CLIENT_ID = Swift(_begin_cancel_by_client_id, _canceled, _say_canceled)
 
 
 def _is_gone(answer: Answer) -> bool:

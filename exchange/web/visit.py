@@ -39,6 +39,13 @@ class Visit:
 
     async def call(self, route: Route, variables: dict[str, str], query: str) -> Call:
         """Return what the handler is given, or raise the first problem."""
+        principal, asked = self.enter(route, query)
+        body = None if route.form is None else await self.read(route)
+        form = self.form(route, principal, body)
+        return Call(self.context, principal, variables, asked, form, self.request)
+
+    def enter(self, route: Route, query: str) -> tuple[Principal | None, BaseModel | None]:
+        """Return who calls and what the query asks for, or raise the first problem."""
         principal: Principal | None = None
         if route.scope is None:
             self.limit_address()
@@ -51,13 +58,16 @@ class Visit:
             if route.cost is None:
                 self._limit_token(route.budget, principal, 1)
             demand(principal, route.scope)
-        asked = _query(route.query, query) if route.query is not None or query else None
-        form: BaseModel | None = None
-        if route.form is not None:
-            form = validate(route.form, await self._read(route))
-            if route.cost is not None and principal is not None:
-                self._limit_token(route.budget, principal, route.cost(form))
-        return Call(self.context, principal, variables, asked, form, self.request)
+        return principal, _query(route.query, query) if route.query is not None or query else None
+
+    def form(self, route: Route, principal: Principal | None, body: object) -> BaseModel | None:
+        """Return what stands in the body, or raise the first problem."""
+        if route.form is None:
+            return None
+        form = validate(route.form, body)
+        if route.cost is not None and principal is not None:
+            self._limit_token(route.budget, principal, route.cost(form))
+        return form
 
     def limit_address(self) -> None:
         """Take from the budget of the client's address."""
@@ -98,23 +108,35 @@ class Visit:
         if allowance is not None and allowance.wait:
             raise allowance.problem()
 
-    async def _read(self, route: Route) -> object:
+    async def read(self, route: Route) -> object:
         """Return the body as JSON."""
-        request, settings = self.request, self.context.settings
+        request = self.request
+        if isinstance(request, PlainRequest):
+            return self.read_plain(request, route)
         check_type(request.headers.get("Content-Type", ""))
         check_coding(request.headers)
-        limit = route.max_body or settings.max_body_bytes
+        limit = self._limit(route)
+        body = await _body(request, limit, self.context.settings.body_deadline_seconds)
+        return _json(body, limit)
+
+    def read_plain(self, request: PlainRequest, route: Route) -> object:
+        """Return the body of a plain request, which has no coding, as JSON."""
+        check_type(request.headers.get("Content-Type", ""))
+        return _json(request.body, self._limit(route))
+
+    def _limit(self, route: Route) -> int:
+        settings = self.context.settings
         if route.batch:
-            limit = settings.max_batch_body_bytes
-        if isinstance(request, PlainRequest):
-            body = request.body
-        else:
-            body = await _body(request, limit, settings.body_deadline_seconds)
-        if len(body) > limit:
-            raise Problem("payload_too_large", limit=limit)
-        if not body:
-            raise Problem("malformed_request", "The body is empty: send a JSON object.")
-        return read_json(body, "body")
+            return settings.max_batch_body_bytes
+        return route.max_body or settings.max_body_bytes
+
+
+def _json(body: bytes, limit: int) -> object:
+    if len(body) > limit:
+        raise Problem("payload_too_large", limit=limit)
+    if not body:
+        raise Problem("malformed_request", "The body is empty: send a JSON object.")
+    return read_json(body, "body")
 
 
 @lru_cache(QUERIES_KEPT)

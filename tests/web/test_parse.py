@@ -1,6 +1,8 @@
 """From forms to whole units."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from exchange.currency import Currency
 from exchange.market import MarketState, make_market
@@ -9,7 +11,14 @@ from exchange.published import PublishedBook
 from exchange.web.bridge import MarketView
 from exchange.web.errors import Problem
 from exchange.web.forms import MarketChangeForm, MarketForm, OrderForm
-from exchange.web.parse import Wanted, market_changes, new_market, wanted_order
+from exchange.web.parse import (
+    Wanted,
+    market_changes,
+    new_market,
+    plain_order,
+    wanted_order,
+)
+from exchange.web.validation import validate
 
 BTC, USDT = Currency("BTC", "Bitcoin", 8), Currency("USDT", "Tether", 6)
 CURRENCIES = {"BTC": BTC, "USDT": USDT}
@@ -118,3 +127,59 @@ def test_a_least_quantity_of_zero_is_one_lot() -> None:
     form = MarketChangeForm(min_quantity="0")
 
     assert market_changes(form, MARKET) == (("min_quantity", 1),)
+
+
+# --- In one pass ---------------------------------------------------------------------------------
+
+VALUES: dict[str, list[object]] = {
+    "market": ["BTC_USDT", "ETH_USDT", "", None, 1, ["BTC_USDT"]],
+    "side": ["buy", "sell", "BUY", None, {}],
+    "type": ["limit", "market", "stop_limit", "", None],
+    "price": ["1.05", "1.06", "0", "1e3", " 1", "1" * 50, 1.05, None],
+    "quantity": ["0.0004", "0.0003", "0", "-1", 2, None],
+    "quote_quantity": ["1.5", None],
+    "time_in_force": ["gtc", "ioc", "fok", "gtd", "", None],
+    "post_only": [True, False, None, "true", 1],
+    "client_order_id": ["a", "A-1:._", "", "a" * 37, "a\n", "\u0661", None, 7],
+    "self_trade_prevention": ["cancel_incoming", "cancel_resting", "cancel_both", "none", None],
+    "stop_price": ["1", None],
+    "display_quantity": ["1", None],
+    "expire_time": ["2026-01-01T00:00:00Z", None],
+    "sides": ["buy"],
+}
+
+
+def usual(values: list[object]) -> st.SearchStrategy[object]:
+    """Mostly the first value, which is a good one."""
+    return st.sampled_from([values[0]] * 4 + values)
+
+
+@given(
+    st.fixed_dictionaries(
+        {name: usual(VALUES[name]) for name in FORM},
+        optional={name: usual(values) for name, values in VALUES.items() if name not in FORM},
+    )
+)
+def test_an_order_read_in_one_pass_is_the_same_order(asked: dict[str, object]) -> None:
+    found = plain_order(asked, MARKETS)
+
+    if found is not None:
+        assert found == wanted_order(validate(OrderForm, asked), MARKETS)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"post_only": True},
+        {"time_in_force": "fok", "client_order_id": "a"},
+        {"self_trade_prevention": "cancel_both", "side": "sell"},
+    ],
+)
+def test_a_limit_order_with_nothing_wrong_is_read_in_one_pass(more: dict[str, object]) -> None:
+    assert plain_order({**FORM, **more}, MARKETS) == wanted(**more)
+
+
+@pytest.mark.parametrize("asked", [None, [], "limit", {}, {"market": "BTC_USDT"}])
+def test_what_is_no_order_is_not_read_in_one_pass(asked: object) -> None:
+    assert plain_order(asked, MARKETS) is None

@@ -9,7 +9,7 @@ from aiohttp.streams import EMPTY_PAYLOAD
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exchange.web.plain import PlainRequest, Unfinished, read_request
+from exchange.web.plain import HEADS_KEPT, Heads, PlainRequest, Unfinished, read_request
 from exchange.web.routing import Answered, Call
 from tests.web.serving import (
     FOR_AIOHTTP,
@@ -49,6 +49,32 @@ def test_a_body_is_what_the_length_says() -> None:
     assert found.body == b"{}"
     assert read(data[:-1]) == Unfinished(len(data))
     assert read(data + b"G") is None
+
+
+def test_a_head_that_came_before_is_read_the_same_with_another_body() -> None:
+    heads: Heads = {}
+    head = HEAD + b"Content-Length: 2\r\n\r\n"
+
+    found = [read_request(head + body, "127.0.0.1", heads) for body in (b"{}", b"[]", b"{", b"{}x")]
+
+    assert found == [read(head + b"{}"), read(head + b"[]"), Unfinished(len(head) + 2), None]
+    assert list(heads) == [head]
+
+
+def test_a_head_that_is_not_plain_is_so_the_second_time() -> None:
+    heads: Heads = {}
+    data = HEAD + b"Upgrade: websocket\r\n\r\n"
+
+    assert [read_request(data, "127.0.0.1", heads) for _ in range(2)] == [None, None]
+
+
+def test_no_more_than_some_heads_are_kept_of_a_connection() -> None:
+    heads: Heads = {}
+    for number in range(10 * HEADS_KEPT):
+        data = HEAD + b"X-Number: %d\r\n\r\n" % number
+
+        assert read_request(data, "127.0.0.1", heads) == read(data)
+        assert len(heads) <= HEADS_KEPT
 
 
 @pytest.mark.parametrize(
