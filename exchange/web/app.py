@@ -142,18 +142,12 @@ class Application:
         self, asked: _Asked, swift: Swift, command: Command, answer: Answer | Exception
     ) -> None:
         visit, route, say = asked
-        if isinstance(answer, Exception):
-            said = say_problem(explain(answer, self._context))
-        else:
-            try:
-                answered = swift.finish(self._context, answer)
-            except Exception as error:  # noqa: BLE001  As above.
-                said = say_problem(explain(error, self._context))
-            else:
-                if answered is None:
-                    self._start(asked, swift.go_on(self._context, command, answer))
-                    return
-                said = _said(answered)
+        concluded = conclude(self._context, swift, answer)
+        if concluded is None:
+            assert not isinstance(answer, Exception), "an exception is a problem"
+            self._start(asked, swift.go_on(self._context, command, answer))
+            return
+        said = say_problem(concluded) if isinstance(concluded, Problem) else _said(concluded)
         say(self._said(visit, route, said))
 
     def _start(self, asked: _Asked, work: Awaitable[Answered]) -> None:
@@ -187,6 +181,18 @@ class Application:
     def _refuse_when_stopping(self) -> None:
         if self.stopping:
             raise Problem("exchange_busy", "The exchange stops.", retry_after=RETRY_SECONDS)
+
+
+def conclude(
+    context: Context, swift: Swift, answer: Answer | Exception
+) -> Answered | Problem | None:
+    """Return what the answer to a swift route's command comes to; `None`: its `go_on` knows."""
+    if isinstance(answer, Exception):
+        return explain(answer, context)
+    try:
+        return swift.finish(context, answer)
+    except Exception as error:  # noqa: BLE001  As above.
+        return explain(error, context)
 
 
 def explain(error: Exception, context: Context) -> Problem:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from hashlib import sha256
 from hmac import compare_digest
+from typing import NamedTuple
 
 from exchange.web.errors import Problem
 from exchange.web.routing import Principal, Scope
@@ -27,6 +28,8 @@ class TokenIndex:
         """Start without any token."""
         self._by_hash: dict[bytes, tuple[bytes, Principal]] = {}
         self._hashes: dict[int, bytes] = {}
+        self.withdrawals = 0
+        """How many tokens were forgotten: while it stands, who was found is found again."""
         self._revoked_early: set[int] = set()
         """Revoked between being stored and being added here, which follows at once."""
         self.revoked: list[Callable[[int], None]] = []
@@ -56,6 +59,7 @@ class TokenIndex:
         if token_hash is None:
             return False
         del self._by_hash[token_hash]
+        self.withdrawals += 1
         for told in self.revoked:
             told(token_id)
         return True
@@ -81,6 +85,13 @@ class TokenIndex:
         if principal is None:
             raise Problem("unauthenticated", "The token is unknown or was revoked.")
         return principal
+
+
+class Found(NamedTuple):
+    """Who a head speaks for, as long as no token is withdrawn."""
+
+    principal: Principal
+    withdrawals: int
 
 
 def demand(principal: Principal, scope: Scope) -> None:

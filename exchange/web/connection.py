@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from time import monotonic
 
@@ -31,16 +31,13 @@ from exchange.web.errors import Problem
 from exchange.web.feed import BALANCES, ORDERS, OWN, Feed, Topic, order_frame
 from exchange.web.frames import closing, encode
 from exchange.web.operations import CANCELS, Operation, Operations
+from exchange.web.order_entry import OrderEntry
 from exchange.web.outgoing import Outgoing
-from exchange.web.routing import Budget, Call, Context, Principal, Route, Scope
+from exchange.web.routing import Answered, Budget, Context, Principal, Scope
 from exchange.web.splice import Splice
-from exchange.web.turns import Turn
 from exchange.web.validation import validate
 
 NORMAL, GOING_AWAY, TRY_AGAIN_LATER, FELL_BEHIND = 1000, 1001, 1013, 4008
-
-MAX_IN_FLIGHT = 256
-"""Operations of one connection that wait for their answers; beyond it nothing more is read."""
 
 FRAMES_AT_ONCE = 16
 """Frames of one connection that are taken in one turn of the loop."""
@@ -105,9 +102,7 @@ class Connection:
         self._cancel_on_disconnect = False
         self._topics: dict[str, Topic] = {}
         self._splices: dict[str, Splice] = {}
-        self._slots = asyncio.Semaphore(MAX_IN_FLIGHT)
-        self._in_flight: set[asyncio.Task[None]] = set()
-        self._last_turn: asyncio.Future[None] | None = None
+        self._orders = OrderEntry(self._context, shared.start, self._reply)
         self._closing = False
         self._looks_over = 0
 
@@ -143,6 +138,13 @@ class Connection:
     def _answer(self, frame_id: object, result: object) -> None:
         self._outgoing.send(encode({"id": frame_id, "result": result}))
 
+    def _reply(self, frame_id: object, answered: Answered | Problem) -> None:
+        if isinstance(answered, Problem):
+            self._refuse(frame_id, answered)
+            return
+        body = answered.body
+        self._answer(frame_id, orjson.Fragment(body) if isinstance(body, bytes) else body)
+
     def _refuse(self, frame_id: object, problem: Problem) -> None:
         self._outgoing.send(encode({"id": frame_id, "error": problem.body()}))
 
@@ -163,7 +165,7 @@ class Connection:
             if operation is None:
                 await self._carry_out(op, frame_id, frame)
             else:
-                await self._begin(operation, frame_id)
+                await self._orders.begin(operation, self._find_trader(operation), frame_id)
         except Problem as problem:
             self._refuse(frame_id, problem)
 
@@ -197,6 +199,13 @@ class Connection:
         demand(self._principal, scope)
         return self._principal
 
+    def _find_trader(self, operation: Operation) -> Principal:
+        assert operation.route.scope is not None, "orders are somebody's"
+        principal = self._demand(operation.route.scope)
+        if self._shared.stopping:
+            raise Problem("exchange_busy", retry_after=1)
+        return principal
+
     def _limit(self, op: str) -> None:
         """Count a frame: a cancel in the budget of its token, all else in that of the address."""
         limiter, now = self._context.limiter, monotonic()
@@ -226,34 +235,6 @@ class Connection:
         self._principal = principal
         scopes = sorted(scope.value for scope in principal.scopes)
         return {"account_id": principal.account_id, "scopes": scopes}
-
-    # --- Orders ----------------------------------------------------------------------------------
-
-    async def _begin(self, operation: Operation, frame_id: object) -> None:
-        """Start an operation on orders; its command leaves after those of the frames before it."""
-        assert operation.route.scope is not None, "orders are somebody's"
-        principal = self._demand(operation.route.scope)
-        if self._shared.stopping:
-            raise Problem("exchange_busy", retry_after=1)
-        turn = Turn(self._context.bridge, self._last_turn)
-        call = operation.call(replace(self._context, turn=turn), principal)
-        await self._slots.acquire()
-        self._last_turn = turn.over
-        task = self._shared.start(self._finish(operation.route, call, turn, frame_id))
-        self._in_flight.add(task)
-        task.add_done_callback(self._in_flight.discard)
-
-    async def _finish(self, route: Route, call: Call, turn: Turn, frame_id: object) -> None:
-        try:
-            answered = await route.handler(call)
-        except Exception as error:  # noqa: BLE001  As in the HTTP application: all is explained.
-            self._refuse(frame_id, explain(error, self._context))
-        else:
-            body = answered.body
-            self._answer(frame_id, orjson.Fragment(body) if isinstance(body, bytes) else body)
-        finally:
-            turn.finish()
-            self._slots.release()
 
     # --- Channels --------------------------------------------------------------------------------
 
@@ -377,8 +358,7 @@ class Connection:
 
         Whoever reads 1001 may rely on it: what has no answer by then was not begun.
         """
-        while self._in_flight:
-            await asyncio.wait(self._in_flight)
+        await self._orders.idle()
         if await self._outgoing.flush(CLOSE_SECONDS):
             self.close(GOING_AWAY, "the server stops")
         else:
@@ -402,6 +382,5 @@ class Connection:
 
     async def _cancel_orders(self, principal: Principal) -> None:
         """Cancel all open orders of the account, those that are on their way included."""
-        if self._in_flight:
-            await asyncio.wait(self._in_flight)
+        await self._orders.idle()
         await cancel_orders(self._context, self._shared.operations.cancel_all, principal)

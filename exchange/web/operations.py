@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from time import monotonic
 from typing import NamedTuple
 
+from exchange.messages import Command
 from exchange.web.codec import Json
 from exchange.web.errors import Problem
 from exchange.web.forms import NoQuery
@@ -24,12 +25,22 @@ class Operation(NamedTuple):
     path: dict[str, str]
     fields: Json
 
-    def call(self, context: Context, principal: Principal) -> Call:
-        """Return what the route's handler is given; takes from the caller's budget."""
-        route, form, query = self.route, None, None
+    def limit(self, context: Context, principal: Principal) -> None:
+        """Take from the caller's budget; of what has a cost, `call` does."""
         # Cancels were counted as their frames came.
-        if route.cost is None and route.budget is not Budget.CANCEL:
-            _limit(context, route.budget, principal, 1)
+        if self.route.cost is None and self.route.budget is not Budget.CANCEL:
+            _limit(context, self.route.budget, principal, 1)
+
+    def command(self, context: Context, principal: Principal) -> Command | None:
+        """Return the one command that the usual operation comes to, or `None` (see `Swift`)."""
+        swift, form = self.route.swift, self.route.form
+        if swift is None or (form is None and self.fields):
+            return None
+        return swift.begin(context, principal, self.path, self.fields)
+
+    def call(self, context: Context, principal: Principal) -> Call:
+        """Return what the route's handler is given."""
+        route, form, query = self.route, None, None
         if route.form is not None:
             form = validate(route.form, self.fields)
             if route.cost is not None:

@@ -7,6 +7,7 @@ left to aiohttp, from the same first byte.
 """
 
 import re
+from dataclasses import dataclass
 from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
@@ -34,6 +35,20 @@ NOT_PLAIN = frozenset(
 """Headers that change what the bytes mean, or what is done about them."""
 
 
+@dataclass(slots=True)
+class Head:
+    """All of a plain request but its body; one object for all with the same bytes."""
+
+    method: str
+    path: str
+    query: str
+    headers: CIMultiDict[str]
+    size: int
+    """Of the body, in bytes."""
+    known: object = None
+    """What who answers has found out about it, and whatever it takes to see if that still holds."""
+
+
 class PlainRequest(NamedTuple):
     """A request that has come as a whole; named like aiohttp's where it holds the same."""
 
@@ -43,17 +58,7 @@ class PlainRequest(NamedTuple):
     headers: CIMultiDict[str]
     remote: str
     body: bytes
-
-
-class Head(NamedTuple):
-    """All of a plain request but its body."""
-
-    method: str
-    path: str
-    query: str
-    headers: CIMultiDict[str]
-    size: int
-    """Of the body, in bytes."""
+    head: Head
 
 
 Heads: TypeAlias = dict[bytes, Head | None]
@@ -89,11 +94,12 @@ def read_request(
     head = known[bytes_of_head]
     if head is None:
         return None
-    method, path, query, headers, size = head
-    end = start + size
+    end = start + head.size
     if len(data) != end:
         return Unfinished(end) if len(data) < end else None
-    return PlainRequest(method, path, query, headers, remote, data[start:])
+    return PlainRequest(
+        head.method, head.path, head.query, head.headers, remote, data[start:], head
+    )
 
 
 def _read_head(data: bytes) -> Head | None:

@@ -32,7 +32,7 @@ class Proxies:
         the first address that is no trusted proxy's may be anything, and is not looked at.
         """
         address = request.remote or ""
-        if not self.trust(address):
+        if not self._networks or not self.trust(address):
             return address
         hops = ",".join(request.headers.getall(FORWARDED_FOR, ())).split(",")
         for hop in reversed(hops):

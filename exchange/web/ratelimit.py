@@ -25,11 +25,18 @@ class Allowance(NamedTuple):
     """What a rate says about one request."""
 
     limit: int
-    remaining: int
     reset: float
     """Seconds until the whole budget is there again."""
+    period: float
+    """Seconds until one more request is let through."""
     wait: float = 0.0
     """Seconds until the request would be let through; 0: it is."""
+
+    @property
+    def remaining(self) -> int:
+        """How many requests would be let through at once."""
+        # A millionth of tolerance, for what adding up fractions loses.
+        return max(int(self.limit - self.reset / self.period + 1e-6), 0)
 
     def headers(self) -> Headers:
         """Return what the client is told about its budget."""
@@ -66,20 +73,18 @@ class Rate:
     def take(self, key: Hashable, now: float, cost: int = 1) -> Allowance:
         """Take `cost` from a bucket, or nothing at all; `now` is any steady clock's seconds."""
         # Who asks for more than a bucket holds gets through when it is full, not never.
-        need = min(cost, self._burst) * self._period
-        full_at = max(self._full_at.get(key, now), now)
+        burst, period = self._burst, self._period
+        need = (min(burst, cost)) * period
+        full_at = self._full_at.get(key, now)
+        full_at = max(full_at, now)
         used = full_at - now
-        # A nanosecond of tolerance, for what adding up fractions loses.
+        # A nanosecond of tolerance, as above.
         if used + need > self._window + 1e-9:
-            return self._allowance(used, wait=used + need - self._window)
+            return Allowance(burst, used, period, used + need - self._window)
         self._full_at[key] = full_at + need
         if len(self._full_at) > self._sweep_beyond:
             self._sweep(now)
-        return self._allowance(used + need)
-
-    def _allowance(self, used: float, wait: float = 0.0) -> Allowance:
-        remaining = int((self._window - used) / self._period + 1e-6)
-        return Allowance(self._burst, max(remaining, 0), used, wait)
+        return Allowance(burst, used + need, period)
 
     def _sweep(self, now: float) -> None:
         """Forget the full buckets; rarely enough that each request pays next to nothing."""

@@ -224,7 +224,10 @@ async def place_batch(call: Call) -> Answered:
     with _Ahead() as ahead:
         for place, item in enumerate(given(call.form, BatchForm).items):
             try:
-                wanted = wanted_order(validate(OrderForm, item), context.bridge.view.markets)
+                markets = context.bridge.view.markets
+                wanted = plain_order(item, markets) or wanted_order(
+                    validate(OrderForm, item), markets
+                )
             except Problem as problem:
                 results.append(problem.body())
             else:

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 from aiohttp import web
 from pydantic import BaseModel
 
-from exchange.web.auth import SCHEME, demand
+from exchange.web.auth import SCHEME, Found, demand
 from exchange.web.cookies import check_page, cookie_token
 from exchange.web.errors import Problem
 from exchange.web.incoming import check_coding, check_type, read_json
@@ -91,6 +91,18 @@ class Visit:
             raise
 
     def _authenticate(self) -> Principal:
+        request, tokens = self.request, self.context.token_index
+        if not isinstance(request, PlainRequest):
+            return self._find_principal()
+        # The same bytes over the same connection speak for the same account.
+        known = request.head.known
+        if isinstance(known, Found) and known.withdrawals == tokens.withdrawals:
+            return known.principal
+        principal = self._find_principal()
+        request.head.known = Found(principal, tokens.withdrawals)
+        return principal
+
+    def _find_principal(self) -> Principal:
         given = self.request.headers.getall("Authorization", ())
         if len(given) > 1:
             # A proxy in front may have gone by another one of them than we would.

@@ -89,7 +89,7 @@ def test_no_window_lets_through_more_than_burst_and_rate_allow(seed: int) -> Non
 
 
 def test_the_client_is_told_whole_seconds_rounded_up() -> None:
-    allowance = Allowance(limit=5, remaining=0, reset=4.2, wait=0.3)
+    allowance = Allowance(limit=5, reset=4.2, period=1.0, wait=0.3)
 
     assert dict(allowance.headers())["RateLimit-Reset"] == "5"
     assert allowance.problem().retry_after == 1

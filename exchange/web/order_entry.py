@@ -1,0 +1,102 @@
+"""Operations on orders that came over one WebSocket: begun in their order, bounded in number."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import replace
+from functools import partial
+from typing import TypeAlias
+
+from exchange.messages import Answer, Command
+from exchange.web.app import conclude, explain
+from exchange.web.bridge import BusyError
+from exchange.web.errors import Problem
+from exchange.web.operations import Operation
+from exchange.web.routing import Answered, Call, Context, Principal, Route, Swift
+from exchange.web.turns import Turn
+
+MAX_IN_FLIGHT = 256
+"""Operations of one connection that wait for their answers; beyond it nothing more is read."""
+
+Start: TypeAlias = Callable[[Coroutine[object, object, None]], object]
+Reply: TypeAlias = Callable[[object, Answered | Problem], None]
+"""Takes the id of a frame, and what it is answered with."""
+
+
+class OrderEntry:
+    """The operations of one connection."""
+
+    def __init__(self, context: Context, start: Start, reply: Reply) -> None:
+        """Take what runs a task that may outlive the connection, and what answers a frame."""
+        self._context = context
+        self._start = start
+        self._reply = reply
+        self._slots = asyncio.Semaphore(MAX_IN_FLIGHT)
+        self._in_flight = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._last_turn: asyncio.Future[None] | None = None
+
+    async def begin(self, operation: Operation, principal: Principal, frame_id: object) -> None:
+        """Start an operation; its command leaves after those of the frames before it."""
+        operation.limit(self._context, principal)
+        if self._last_turn is None or self._last_turn.done():
+            command = operation.command(self._context, principal)
+            if command is not None:
+                await self._send(operation.route, command, frame_id)
+                return
+        turn = Turn(self._context.bridge, self._last_turn)
+        call = operation.call(replace(self._context, turn=turn), principal)
+        await self._enter()
+        self._last_turn = turn.over
+        self._start(self._carry_out(operation.route, call, turn, frame_id))
+
+    async def idle(self) -> None:
+        """Wait until every operation has its answer."""
+        await self._idle.wait()
+
+    async def _send(self, route: Route, command: Command, frame_id: object) -> None:
+        """Send the one command that the usual operation comes to."""
+        swift = route.swift
+        assert swift is not None, "who has a command is swift"
+        await self._enter()
+        tell = partial(self._finish, swift, command, frame_id)
+        try:
+            self._context.bridge.submit(command, tell)
+        except BusyError as error:
+            tell(error)
+
+    def _finish(
+        self, swift: Swift, command: Command, frame_id: object, answer: Answer | Exception
+    ) -> None:
+        concluded = conclude(self._context, swift, answer)
+        if concluded is None:
+            assert not isinstance(answer, Exception), "an exception is a problem"
+            self._start(self._go_on(swift.go_on(self._context, command, answer), frame_id))
+            return
+        self._leave()
+        self._reply(frame_id, concluded)
+
+    async def _go_on(self, work: Awaitable[Answered], frame_id: object) -> None:
+        try:
+            self._reply(frame_id, await work)
+        except Exception as error:  # noqa: BLE001  As in the HTTP application: all is explained.
+            self._reply(frame_id, explain(error, self._context))
+        finally:
+            self._leave()
+
+    async def _carry_out(self, route: Route, call: Call, turn: Turn, frame_id: object) -> None:
+        try:
+            await self._go_on(route.handler(call), frame_id)
+        finally:
+            turn.finish()
+
+    async def _enter(self) -> None:
+        await self._slots.acquire()
+        self._in_flight += 1
+        self._idle.clear()
+
+    def _leave(self) -> None:
+        self._slots.release()
+        self._in_flight -= 1
+        if not self._in_flight:
+            self._idle.set()
