@@ -15,7 +15,7 @@ from rich.table import Table
 
 import exchange.engine
 from benchmarks import book, broadcast, cpu, depth, latency, memory, orders, reads, recovery
-from benchmarks.plots import can_draw, draw_latencies
+from benchmarks.plots import can_draw, draw_growth, draw_latencies
 from benchmarks.rows import Options, Row
 
 PARTS: dict[str, Callable[[Options], list[Row]]] = {
@@ -68,19 +68,43 @@ def _arguments() -> argparse.Namespace:
 
 
 def _measure(name: str, options: Options, folder: Path, console: Console) -> list[Row]:
-    if name != "latency":
-        return PARTS[name](options)
+    if name == "latency":
+        return _measure_latencies(options, folder, console)
+    if name == "depth":
+        return _measure_depths(options, folder, console)
+    return PARTS[name](options)
+
+
+def _measure_latencies(options: Options, folder: Path, console: Console) -> list[Row]:
     found = latency.measure_latencies(options)
-    if can_draw():
-        for file in draw_latencies(folder, found.ours, found.bare):
-            console.print(f"written: {file}")
-    else:
-        console.print("no plots: matplotlib is in the extra `benchmarks`")
+    _say_files(console, draw_latencies(folder, found.ours, found.bare) if can_draw() else [])
     curve = [
         Row(f"p99 at {point.offered:,.0f} orders/s", point.p99, "ms", detail=f"p50 {point.p50:.1f}")
         for point in found.ours
     ]
     return [found.row, *curve]
+
+
+def _measure_depths(options: Options, folder: Path, console: Console) -> list[Row]:
+    found = depth.measure_depths(options)
+    _say_files(console, draw_growth(folder, found.growth) if can_draw() else [])
+    curve = [
+        Row(
+            f"memory with {step.resting:,} resting orders",
+            step.mebibytes,
+            "MiB",
+            detail=f"orders/s {step.ratio:.2f} of a shallow book's",
+        )
+        for step in found.growth
+    ]
+    return [*found.rows, *curve]
+
+
+def _say_files(console: Console, files: list[Path]) -> None:
+    if not files:
+        console.print("no plots: matplotlib is in the extra `benchmarks`")
+    for file in files:
+        console.print(f"written: {file}")
 
 
 def _table(found: dict[str, list[Row]]) -> Table:
