@@ -108,14 +108,14 @@ _INTERNAL = frozenset({"trade", "fee"})
 
 def counters_row(market: str, numbers: Numbers) -> str:
     """Return one of `markets` with nothing but its counters."""
-    trade_id, aggregate_id, last_price = (
-        "" if number is None else number
-        for number in (numbers.trade_id, numbers.aggregate_id, numbers.last_price)
+    counters = (
+        numbers.sequence,
+        numbers.trade_id,
+        numbers.aggregate_id,
+        numbers.time,
+        numbers.last_price,
     )
-    return (
-        f'"({market},{_NO_RULES}{numbers.sequence},'
-        f'{trade_id},{aggregate_id},{numbers.time},{last_price})"'
-    )
+    return f'"({market},{_NO_RULES}{",".join(map(_field, counters))})"'
 
 
 _NO_RULES = "," * 16
