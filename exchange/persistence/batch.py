@@ -1,6 +1,6 @@
 """What one transaction has to write: the facts of a batch, each row at its last state."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import assert_never
 
@@ -23,6 +23,12 @@ from exchange.orders import OrderState
 
 Row = tuple[object, ...]
 
+Changes = tuple[Outcome, tuple[int, ...]]
+"""An outcome that changed orders, and the number of each in the stream of its account's orders."""
+
+Lines = tuple[tuple[Posting, ...], tuple[int, ...], int]
+"""The ledger lines of a fact, for each the account's total after it, and their time."""
+
 
 @dataclass(slots=True)
 class Numbers:
@@ -37,17 +43,19 @@ class Numbers:
 
 @dataclass(slots=True)
 class Batch:
-    """Rows by table. New ones in the order of the facts, changed ones once, as they are last."""
+    """What changes, by table: new rows in the order of the facts, changed ones as they are last.
+
+    Values of the facts as they are: what they look like in their rows is the text's business.
+    """
 
     currencies: dict[str, Currency] = field(default_factory=dict)
     accounts: dict[int, Account] = field(default_factory=dict)
     markets: dict[str, Market] = field(default_factory=dict)
     placed: dict[int, OrderState] = field(default_factory=dict)
     changed: dict[int, OrderState] = field(default_factory=dict)
-    events: list[Row] = field(default_factory=list)
+    changes: list[Changes] = field(default_factory=list)
     trades: list[Trade] = field(default_factory=list)
-    postings: list[Row] = field(default_factory=list)
-    totals: dict[tuple[int, str], int] = field(default_factory=dict)
+    lines: list[Lines] = field(default_factory=list)
     transfers: list[Row] = field(default_factory=list)
     audits: list[Row] = field(default_factory=list)
     numbers: dict[str, Numbers] = field(default_factory=dict)
@@ -61,7 +69,7 @@ class Batch:
             case TransferMade():
                 row = (fact.account_id, fact.reference, fact.currency, fact.amount, fact.time)
                 self.transfers.append(row)
-                self._add_postings(fact.postings, journaled.posting_balances, fact.time)
+                self.lines.append((fact.postings, journaled.posting_balances, fact.time))
                 self._add_audit(fact.time, fact.audit)
             case AccountSaved():
                 self.accounts[fact.account.id] = fact.account
@@ -86,26 +94,19 @@ class Batch:
         if not outcome.orders:
             assert not outcome.trades + outcome.postings + outcome.levels, "nobody's change"
             return
-        self._add_orders(outcome, journaled.order_sequences)
-        self.trades.extend(outcome.trades)
-        self._add_postings(outcome.postings, journaled.posting_balances, outcome.time)
-        self._count(outcome)
-
-    def _add_orders(self, outcome: Outcome, sequences: Sequence[int]) -> None:
+        self.changes.append((outcome, journaled.order_sequences))
+        placed, changed = self.placed, self.changed
         if outcome.placed:
-            self.placed[outcome.orders[0].id] = outcome.orders[0]
-        market_sequence = outcome.sequence if outcome.levels else None
-        for order, sequence in zip(outcome.orders, sequences, strict=True):
-            rows = self.placed if order.id in self.placed else self.changed
-            rows[order.id] = order
-            self.events.append(_event(order, sequence, market_sequence))
-
-    def _add_postings(
-        self, postings: Sequence[Posting], balances: Sequence[int], time: int
-    ) -> None:
-        for posting, balance in zip(postings, balances, strict=True):
-            self.postings.append((*posting, balance, time))
-            self.totals[posting.account_id, posting.currency] = balance
+            placed[outcome.orders[0].id] = outcome.orders[0]
+        for order in outcome.orders:
+            if order.id in placed:
+                placed[order.id] = order
+            else:
+                changed[order.id] = order
+        self.trades.extend(outcome.trades)
+        if outcome.postings:
+            self.lines.append((outcome.postings, journaled.posting_balances, outcome.time))
+        self._count(outcome)
 
     def _add_audit(self, time: int, audit: Audit) -> None:
         self.audits.append((time, *audit))
@@ -123,7 +124,7 @@ class Batch:
     def __bool__(self) -> bool:
         """Say whether there is anything to write."""
         # Every other row comes with an order's event or with an audit row.
-        return bool(self.events or self.audits or self.markets)
+        return bool(self.changes or self.audits or self.markets)
 
 
 def collect(journaled: Iterable[Journaled]) -> Batch:
@@ -132,9 +133,3 @@ def collect(journaled: Iterable[Journaled]) -> Batch:
     for one in journaled:
         batch.add(one)
     return batch
-
-
-def _event(order: OrderState, sequence: int, market_sequence: int | None) -> Row:
-    # In the order of its columns: price and quantity, `filled` to `priority`, the times of change.
-    changed = (*order[9:11], *order[12:19], *order[21:])
-    return (order.account_id, sequence, order.id, market_sequence, *changed)

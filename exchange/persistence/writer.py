@@ -2,20 +2,21 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import starmap
 from pathlib import Path
 
 import psycopg
 from psycopg.rows import TupleRow
 
 from exchange.messages import Journaled
-from exchange.persistence.batch import Batch, Numbers, collect
+from exchange.persistence.batch import Batch, collect
 from exchange.persistence.connections import UNAVAILABLE, BoundedConnection, connect
 from exchange.persistence.errors import AlreadyServed, StorageUnavailable
 from exchange.persistence.literals import (
     array,
-    event_row,
-    order_row,
-    posting_row,
+    counters_row,
+    ledger_rows,
+    order_rows,
     row,
     trade_row,
 )
@@ -174,35 +175,22 @@ class _Link:
 
 def _arrays(batch: Batch) -> list[str | None]:
     """Return what `commit_batch` takes, in its order."""
-    events = [event_row(event) for event in batch.events]
-    last = {event[2]: text for event, text in zip(batch.events, events, strict=True)}
+    placed, changed, events = order_rows(batch)
+    postings, balances = ledger_rows(batch.lines)
     return [
         array(map(row, batch.currencies.values())),
         array(map(row, batch.accounts.values())),
         array(row((*market_to_row(market), *_NO_COUNTERS)) for market in batch.markets.values()),
-        array(map(order_row, batch.placed.values())),
-        array(last[order_id] for order_id in batch.changed),
+        array(placed),
+        array(changed),
         array(events),
         array(map(trade_row, batch.trades)),
-        array(map(posting_row, batch.postings)),
-        array(row((*key, total)) for key, total in batch.totals.items()),
+        array(postings),
+        array(balances),
         array(map(row, batch.transfers)),
         array(row((None, *audit)) for audit in batch.audits),
-        array(_counted(symbol, numbers) for symbol, numbers in batch.numbers.items()),
+        array(starmap(counters_row, batch.numbers.items())),
     ]
 
 
 _NO_COUNTERS = (None,) * 5
-_NO_RULES = (None,) * 16
-
-
-def _counted(symbol: str, numbers: Numbers) -> str:
-    """Return a row of `markets` with nothing but its counters."""
-    counters = (
-        numbers.sequence,
-        numbers.trade_id,
-        numbers.aggregate_id,
-        numbers.time,
-        numbers.last_price,
-    )
-    return row((symbol, *_NO_RULES, *counters))

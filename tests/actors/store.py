@@ -155,25 +155,25 @@ class Store:
                 key = (order.account_id, order.client_order_id)
                 assert key not in self.client_order_ids, f"{key} made two orders"
                 self.client_order_ids[key] = order.id
-        for account_id, sequence, *_ in batch.events:
-            assert isinstance(account_id, int), "rows begin with the account"
-            assert sequence == self.order_sequences[account_id] + 1, "a gap in the order events"
-            self.order_sequences[account_id] = sequence
+        for outcome, sequences in batch.changes:
+            for order, sequence in zip(outcome.orders, sequences, strict=True):
+                account_id = order.account_id
+                assert sequence == self.order_sequences[account_id] + 1, "a gap in the order events"
+                self.order_sequences[account_id] = sequence
         for trade in batch.trades:
             trades = self.trades[trade.market]
             assert trade.id == len(trades) + 1, "a gap in the trades"
             trades.append(trade)
-        for account_id, reference, *_ in batch.transfers:
-            key = (account_id, reference)  # type: ignore[assignment]  # Rows hold anything.
+        for owner, reference, *_ in batch.transfers:
+            key = (owner, reference)  # type: ignore[assignment]  # Rows hold anything.
             assert key not in self.references, f"{key} made two transfers"
             self.references.add(key)
-        for account_id, currency, amount, _, _, balance, _ in batch.postings:
-            key = (account_id, currency)  # type: ignore[assignment]
-            self._sums[key] += amount  # type: ignore[operator]
-            assert self._sums[key] == balance, f"{key} has a line too many, or one is missing"
-        for key, total in batch.totals.items():
-            assert total == self._sums[key], f"{key} is {total}, its lines say {self._sums[key]}"
-            self.totals[key] = total
+        for postings, balances, _ in batch.lines:
+            for posting, balance in zip(postings, balances, strict=True):
+                key = posting.account_id, posting.currency
+                self._sums[key] += posting.amount
+                assert self._sums[key] == balance, f"{key} has a line too many, or one is missing"
+                self.totals[key] = balance
 
     def tell(self, journaled: Sequence[Journaled]) -> None:
         """Let facts be told from now on: those of a commit, or such as leave nothing to write."""
