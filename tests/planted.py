@@ -91,8 +91,8 @@ BUGS: dict[str, Bug] = {
         (
             Edit(
                 "exchange.book:OrderBook.match",
-                "next(iter(level.orders.values()))",
-                "level.orders[min(level.orders)]",
+                "maker = level.oldest",
+                "maker = min(level, key=lambda order: order.id)",
             ),
         ),
     ),
