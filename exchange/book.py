@@ -108,14 +108,18 @@ class OrderBook:
         the resting orders (`filled` only; money is the caller's) and removes those that are done;
         the incoming order itself is not touched.
         """
-        opposite = self.asks if incoming.side is BUY else self.bids
-        keys = opposite.keys
-        if not keys or keys[-1] < limit * opposite.sign:  # Most orders meet nobody: no call.
-            return NOBODY
+        if incoming.side is BUY:
+            opposite = self.asks
+            if opposite.top > limit:
+                return NOBODY
+        else:
+            opposite = self.bids
+            if opposite.top < limit:
+                return NOBODY
         executions: list[Execution] = []
         self_trades: list[Order] = []
         account_id = incoming.account_id
-        level = opposite.best_within(limit)
+        level: Level | None = opposite.levels[opposite.top]
         while lots > 0 and level is not None:
             maker = level.oldest
             assert maker is not None, f"empty level at {level.price}"
@@ -146,7 +150,7 @@ class OrderBook:
                 self.remove(maker)
                 if level.oldest is None:
                     level = opposite.best_within(limit)
-        return Matched(executions, self_trades, False, False)
+        return build(Matched, (executions, self_trades, False, False))
 
     def can_fill(self, incoming: Order, limit: int, lots: int, notional: int | None = None) -> bool:
         """Say whether `match` would trade all that the order asks for, without changing anything.
