@@ -69,7 +69,11 @@ class OpenOrders(Mapping[int, OpenOrder]):
     def enter(self, order_id: int, order: OpenOrder) -> None:
         """Add an order."""
         self.by_id[order_id] = order
-        self._by_account.setdefault((order.account_id, order.market), {})[order_id] = None
+        key = (order.account_id, order.market)
+        orders = self._by_account.get(key)
+        if orders is None:
+            orders = self._by_account[key] = {}
+        orders[order_id] = None
 
     def leave(self, order_id: int) -> None:
         """Take out an order that ended or was refused."""

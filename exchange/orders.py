@@ -113,7 +113,8 @@ class OrderState(NamedTuple):
     @property
     def is_open(self) -> bool:
         """Whether it can still trade."""
-        return self.status in OPEN_STATUSES
+        # Not `in OPEN_STATUSES`: that calls the hash of an enum, which is Python.
+        return self.status is OrderStatus.OPEN or self.status is OrderStatus.PARTIALLY_FILLED
 
 
 class Order:

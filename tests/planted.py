@@ -78,11 +78,14 @@ BUGS: dict[str, Bug] = {
         "an order's hold is looked at after it was set to zero, so that nothing is given back",
         (
             Edit(
-                "exchange.engine:_Step.take_out",
-                "self.touch(order)\n    self.leave(order)\n"
-                "    self.close(order, OrderStatus.CANCELED, reason)",
-                "self.leave(order)\n"
-                "    self.close(order, OrderStatus.CANCELED, reason)\n    self.touch(order)",
+                "exchange.engine:MatchingEngine.cancel",
+                "held, level = order.hold, order.level",
+                "level = order.level",
+            ),
+            Edit(
+                "exchange.engine:MatchingEngine.cancel",
+                "return self._one_order(",
+                "held = order.hold\n    return self._one_order(",
             ),
         ),
     ),
@@ -138,7 +141,7 @@ BUGS: dict[str, Bug] = {
         (
             Edit(
                 "exchange.admission:Admission.cancel",
-                " or command.account_id not in (None, order.account_id)",
+                " or account_id not in (None, order.account_id)",
                 "",
             ),
             Edit(
