@@ -146,7 +146,7 @@ BUGS: dict[str, Bug] = {
             ),
             Edit(
                 "exchange.engine:MatchingEngine.cancel",
-                "by_admin or order.account_id == command.account_id",
+                "by_admin or order.account_id == account_id",
                 "True",
             ),
         ),
