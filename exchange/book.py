@@ -137,7 +137,7 @@ class OrderBook:
                 continue
             assert maker.quantity is not None, "resting orders name a quantity"
             left = maker.quantity - maker.filled
-            quantity = left if left < lots else lots
+            quantity = left if left < lots else lots  # noqa: FURB136  `min` is a call.
             if notional is not None:
                 price_atoms = level.price * self._tick_lot_atoms
                 quantity = min(quantity, notional // price_atoms)

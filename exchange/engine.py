@@ -9,7 +9,7 @@ from typing import assert_never
 
 from exchange.amounts import MAX_UNITS, format_scaled
 from exchange.book import NOBODY, Matched, OrderBook
-from exchange.market import Market, MarketState, describe
+from exchange.market import Market, MarketState, describe, fee
 from exchange.messages import (
     AmendOrder,
     Audit,
@@ -39,7 +39,7 @@ from exchange.orders import (
     build,
 )
 from exchange.rejects import Reject, Rejection
-from exchange.settlement import fees, trade_postings
+from exchange.settlement import trade_postings
 
 # Named here because every order asks for them (see `BUY`).
 _OPEN, _PARTIALLY_FILLED, _FILLED = (
@@ -81,8 +81,9 @@ class MatchingEngine:
 
     def handle(self, command: MarketCommand) -> Outcome:
         """Carry out one command."""
-        if command.time > self.counters.time:
-            self.counters.time = command.time
+        time, counters = command.time, self.counters
+        if time > counters.time:  # noqa: PLR1730  `max` is a call, for every order.
+            counters.time = time
         match command:
             case PlaceOrder():
                 return self.place(command)
@@ -106,12 +107,13 @@ class MatchingEngine:
             return step.outcome(rejection, command.order_id)
         order = self._order(command)
         limit, lots, notional = self._limits(order)
-        if order.time_in_force is _FOK and not self.book.can_fill(order, limit, lots, notional):
+        time_in_force = order.time_in_force
+        if time_in_force is _FOK and not self.book.can_fill(order, limit, lots, notional):
             step = _Step(self, command.request_id, placed=order)
             step.close(order, OrderStatus.EXPIRED, Reason.FOK)
             return step.outcome()
         matched = self.book.match(order, limit, lots, notional)
-        if matched is NOBODY and order.time_in_force is _GTC and order.type is not _MARKET:
+        if matched is NOBODY and time_in_force is _GTC and order.type is not _MARKET:
             return self._rest(command.request_id, order)
         step = _Step(self, command.request_id, placed=order)
         step.trade(order, matched)
@@ -120,14 +122,15 @@ class MatchingEngine:
 
     def _refuses(self, command: PlaceOrder) -> Rejection | None:
         market, price, post_only = self.market, command.price, command.post_only
-        rejection = market.refuses_placing(
-            command.type, post_only=post_only
-        ) or market.refuses_limits(price, command.quantity, command.quote_quantity)
+        rejection = market.refuses_order(
+            command.type, price, command.quantity, command.quote_quantity, post_only
+        )
         if rejection is not None or price is None:
             return rejection
-        return market.refuses_price(price, self.counters.last_price) or (
-            self._refuses_crossing(command.side, price) if post_only else None
-        )
+        rejection = market.refuses_price(price, self.counters.last_price)
+        if rejection is None and post_only:
+            return self._refuses_crossing(command.side, price)
+        return rejection
 
     def _refuses_crossing(self, side: Side, price: int) -> Rejection | None:
         if not self.book.crosses(side, price):
@@ -193,26 +196,24 @@ class MatchingEngine:
 
     def _rest(self, request_id: int, order: Order) -> Outcome:
         """Let an order rest that met nobody: what becomes of most, without a step."""
-        price, quantity, held = order.price, order.quantity, order.hold
-        assert price is not None, "limit orders have a price"
-        assert quantity is not None, "limit orders name a quantity"
-        order.hold = hold_for(self.market, order.side, price, quantity)
+        # It has locked exactly what it needs: that was the price of being admitted.
         order.priority = self.counters.sequence + 1
         self.book.add(order)
         level = order.level
         assert level is not None, "it rests"
-        return self._one_order(request_id, order, held, level, placed=True)
+        return self._one_order(request_id, order, level, True, ())
 
     def _one_order(
-        self, request_id: int, order: Order, held: int, level: Level, *, placed: bool
+        self,
+        request_id: int,
+        order: Order,
+        level: Level,
+        placed: bool,  # noqa: FBT001  A field of the outcome, and a keyword costs time.
+        unlocks: tuple[Unlock, ...],
     ) -> Outcome:
-        """Return the outcome of what changed one order and its level; it had locked `held`."""
-        counters, side = self.counters, order.side
+        """Return the outcome of what changed one order and its level."""
+        counters = self.counters
         counters.sequence += 1
-        unlocks: tuple[Unlock, ...] = ()
-        if held != order.hold:
-            currency = self.hold_currency(side)
-            unlocks = (build(Unlock, (order.account_id, currency, held - order.hold)),)
         return build(
             Outcome,
             (
@@ -224,7 +225,7 @@ class MatchingEngine:
                 (order.state(),),
                 placed,
                 (),
-                (build(LevelChange, (side, level.price, level.quantity)),),
+                (build(LevelChange, (order.side, level.price, level.quantity)),),
                 (),
                 unlocks,
                 None,
@@ -239,13 +240,15 @@ class MatchingEngine:
         What a market order may take is bounded by its hold as well: by the quote atoms locked for
         a buy, by the base atoms locked for a sell that names a quote quantity.
         """
-        if order.price is not None:
-            return order.price, order.remaining, None
+        price, quantity = order.price, order.quantity
+        if price is not None:
+            assert quantity is not None, "limit orders name a quantity"
+            return price, quantity, None
         low, high = self.market.band(self.counters.last_price)
         if order.side is BUY:
-            return high, MAX_UNITS if order.quantity is None else order.quantity, order.hold
-        if order.quantity is not None:
-            return low, order.quantity, None
+            return high, MAX_UNITS if quantity is None else quantity, order.hold
+        if quantity is not None:
+            return low, quantity, None
         return low, order.hold // self.market.lot_atoms, order.quote_quantity
 
     def _conclude(self, step: "_Step", order: Order, matched: Matched) -> None:
@@ -283,7 +286,9 @@ class MatchingEngine:
         self.book.remove(order)
         order.updated_at = self.counters.time
         self.close(order, _CANCELED, _ADMIN if by_admin else _CLIENT)
-        return self._one_order(request_id, order, held, level, placed=False)
+        currency = self.hold_currency(order.side)
+        unlocks = (build(Unlock, (order.account_id, currency, held)),)
+        return self._one_order(request_id, order, level, False, unlocks)
 
     def close(self, order: Order, status: OrderStatus, reason: Reason | None) -> None:
         """End an order; what it had locked is the caller's to give back."""
@@ -412,7 +417,7 @@ class MatchingEngine:
 def hold_for(market: Market, side: Side, price: int, quantity: int) -> int:
     """Return what an order for `quantity` lots at `price` ticks locks: quote or base atoms."""
     if side is BUY:
-        return market.notional(price, quantity)
+        return price * quantity * market.tick_lot_atoms
     return quantity * market.lot_atoms
 
 
@@ -525,7 +530,10 @@ class _Step:
     def trade(self, taker: Order, matched: Matched) -> None:
         """Turn what an incoming order met into trades, postings and changed orders."""
         market, counters = self.engine.market, self.engine.counters
+        maker_rate, taker_rate = market.maker_fee, market.taker_fee
+        lot_atoms, tick_lot_atoms = market.lot_atoms, market.tick_lot_atoms
         side, price = taker.side, None
+        buys = side is BUY
         sequence, now = counters.sequence + 1, counters.time
         for maker, quantity in matched.executions:
             if maker.price != price:
@@ -534,8 +542,10 @@ class _Step:
                 counters.aggregate_id += 1
                 self.note_level(maker.side, price)
             assert price is not None, "resting orders have a price"
-            notional = market.notional(price, quantity)
-            maker_fee, taker_fee = fees(market, side, quantity, notional)
+            base, quote = quantity * lot_atoms, quantity * price * tick_lot_atoms
+            # Each side pays in what it receives.
+            maker_fee = fee(quote if buys else base, maker_rate)
+            taker_fee = fee(base if buys else quote, taker_rate)
             counters.trade_id += 1
             trade = build(
                 Trade,
@@ -547,7 +557,7 @@ class _Step:
                     now,
                     price,
                     quantity,
-                    notional,
+                    quote,
                     side,
                     maker.id,
                     taker.id,
@@ -560,10 +570,10 @@ class _Step:
             self.trades.append(trade)
             self.postings += trade_postings(market, trade)
             taker.filled += quantity
-            taker.filled_notional += notional
+            taker.filled_notional += quote
             taker.fee += taker_fee
             self.touch(maker)
-            maker.filled_notional += notional
+            maker.filled_notional += quote
             maker.fee += maker_fee
             if maker.level is None:
                 self.close(maker, _FILLED, None)

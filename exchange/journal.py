@@ -27,7 +27,8 @@ class Journal:
                 account_id = order.account_id
                 number = sequences[account_id] = sequences[account_id] + 1
                 numbers.append(number)
-            return build(Journaled, (fact, tuple(numbers), self._totals(fact.postings)))
+            balances = self._totals(fact.postings) if fact.postings else ()
+            return build(Journaled, (fact, tuple(numbers), balances))
         if isinstance(fact, TransferMade):
             return Journaled(fact, (), self._totals(fact.postings))
         return Journaled(fact)

@@ -126,6 +126,21 @@ class Market(NamedTuple):
         assert quote_quantity is not None, "an order names a quantity or a quote quantity"
         return self.refuses_notional(quote_quantity, "quote_quantity")
 
+    def refuses_order(
+        self,
+        order_type: OrderType,
+        price: int | None,
+        quantity: int | None,
+        quote_quantity: int | None,
+        post_only: bool,  # noqa: FBT001  Every order asks twice, and a keyword costs time.
+    ) -> Rejection | None:
+        """Check all of an order that does not depend on the book."""
+        if self.state is not _ACTIVE:
+            rejection = self.refuses_placing(order_type, post_only=post_only)
+            if rejection is not None:
+                return rejection
+        return self.refuses_limits(price, quantity, quote_quantity)
+
     def band(self, last_price: int | None) -> tuple[int, int]:
         """Return the lowest and highest price in ticks that the last trade's price allows now."""
         if self.price_band is None or last_price is None:
@@ -150,7 +165,7 @@ class Market(NamedTuple):
 def fee(received: int, rate: int) -> int:
     """Return the fee on atoms received: rounded up to the next atom, never above what came in."""
     charged = -(-received * rate // RATE_ONE)
-    return charged if charged < received else received  # As min does, in a third of the time.
+    return charged if charged < received else received  # noqa: FURB136  `min` is a call.
 
 
 def make_market(

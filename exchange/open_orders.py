@@ -21,20 +21,26 @@ class OpenOrder:
         "waiting",
     )
 
-    def __init__(
-        self, account_id: int, market: str, side: Side, client_order_id: str | None
+    def __init__(  # noqa: PLR0917  Keywords cost time, for every order.
+        self,
+        account_id: int,
+        market: str,
+        side: Side,
+        client_order_id: str | None,
+        price: int = 0,
+        quantity: int = 0,
     ) -> None:
         """Begin on its way: nothing of it is committed."""
         self.account_id = account_id
         self.market = market
         self.side = side
         self.client_order_id = client_order_id
-        self.price = 0
-        self.quantity = 0
+        self.price = price
+        self.quantity = quantity
         self.filled = 0
         self.hold = 0
         """As committed; 0 while it is on its way."""
-        self.waiting: list[int] | None = []
+        self.waiting: tuple[int, ...] | None = ()
         """Retries that came while it was on its way; `None` once it is committed."""
         self.amending = 0
         """How many amendments of it are on their way."""

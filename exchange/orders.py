@@ -5,8 +5,8 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 build = tuple.__new__
-"""`build(T, (a, b))` is `T(a, b)` for a `NamedTuple` T in half the time, as no call of Python stands
-between; so nobody looks whether the fields are those of T. For what every order makes."""
+"""`build(T, (a, b))` is `T(a, b)` for a `NamedTuple` T in half the time, as no Python function
+stands between. Nobody counts the fields there, so it is only for what every order makes."""
 
 
 class Side(StrEnum):
@@ -125,7 +125,7 @@ class Order:
 
     __slots__ = (*OrderState._fields, "level", "newer", "older")
 
-    def __init__(
+    def __init__(  # noqa: PLR0917  The fields of a tuple, in its order.
         self,
         id: int,  # noqa: A002  The field's name.
         account_id: int,

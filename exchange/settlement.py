@@ -1,8 +1,8 @@
 """From a trade to the postings that pay it: they sum to zero in each currency."""
 
-from exchange.market import Market, fee
+from exchange.market import Market
 from exchange.messages import Posting, Trade
-from exchange.orders import BUY, Side, build
+from exchange.orders import BUY, build
 
 OUTSIDE = 1
 """The account that stands for the outside world: deposits come from it, so it is negative."""
@@ -12,14 +12,6 @@ FEES = 2
 
 ADMIN = 3
 """The account that the first admin token belongs to."""
-
-
-def fees(market: Market, taker_side: Side, quantity: int, notional: int) -> tuple[int, int]:
-    """Return the fees of maker and taker, each in atoms of what that side receives."""
-    base = quantity * market.lot_atoms
-    if taker_side is BUY:
-        return fee(notional, market.maker_fee), fee(base, market.taker_fee)
-    return fee(base, market.maker_fee), fee(notional, market.taker_fee)
 
 
 def trade_postings(market: Market, trade: Trade) -> list[Posting]:

@@ -84,8 +84,8 @@ BUGS: dict[str, Bug] = {
             ),
             Edit(
                 "exchange.engine:MatchingEngine.cancel",
-                "return self._one_order(",
-                "held = order.hold\n    return self._one_order(",
+                "unlocks = (build(",
+                "held = order.hold\n    unlocks = () if not held else (build(",
             ),
         ),
     ),
@@ -104,7 +104,7 @@ BUGS: dict[str, Bug] = {
         (
             Edit(
                 "exchange.admission:Admission._find_retry",
-                "order.waiting.append(command.request_id)\n        return Waits()",
+                "order.waiting += (command.request_id,)\n        return Waits()",
                 "return None",
             ),
         ),
@@ -141,8 +141,8 @@ BUGS: dict[str, Bug] = {
         (
             Edit(
                 "exchange.admission:Admission.cancel",
-                " or account_id not in (None, order.account_id)",
-                "",
+                "account_id != order.account_id",
+                "False",
             ),
             Edit(
                 "exchange.engine:MatchingEngine.cancel",
