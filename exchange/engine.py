@@ -532,7 +532,8 @@ class _Step:
         market, counters = self.engine.market, self.engine.counters
         maker_rate, taker_rate = market.maker_fee, market.taker_fee
         lot_atoms, tick_lot_atoms = market.lot_atoms, market.tick_lot_atoms
-        side, price = taker.side, None
+        side, symbol, price = taker.side, taker.market, None
+        taker_id, taker_account_id = taker.id, taker.account_id
         buys = side is BUY
         sequence, now = counters.sequence + 1, counters.time
         for maker, quantity in matched.executions:
@@ -552,7 +553,7 @@ class _Step:
                 (
                     counters.trade_id,
                     counters.aggregate_id,
-                    taker.market,
+                    symbol,
                     sequence,
                     now,
                     price,
@@ -560,9 +561,9 @@ class _Step:
                     quote,
                     side,
                     maker.id,
-                    taker.id,
+                    taker_id,
                     maker.account_id,
-                    taker.account_id,
+                    taker_account_id,
                     maker_fee,
                     taker_fee,
                 ),
@@ -572,7 +573,8 @@ class _Step:
             taker.filled += quantity
             taker.filled_notional += quote
             taker.fee += taker_fee
-            self.touch(maker)
+            self.orders[maker.id] = (maker, maker.hold)
+            maker.updated_at = now
             maker.filled_notional += quote
             maker.fee += maker_fee
             if maker.level is None:
