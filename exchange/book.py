@@ -59,6 +59,7 @@ class OrderBook:
         price, quantity = order.price, order.quantity
         assert price is not None, "only orders with a price rest"
         assert quantity is not None, "resting orders name a quantity"
+        assert order.level is None, f"order {order.id} rests already"
         side = self.bids if order.side is BUY else self.asks
         level = side.levels.get(price)
         if level is None:

@@ -47,9 +47,10 @@ class OpenOrder:
 
     def take(self, state: OrderState) -> None:
         """Take over how it stands after a commit."""
-        assert state.price is not None, "only limit orders rest"
-        assert state.quantity is not None, "only limit orders rest"
-        self.price, self.quantity, self.filled = state.price, state.quantity, state.filled
+        price, quantity = state.price, state.quantity
+        assert price is not None, "only limit orders rest"
+        assert quantity is not None, "only limit orders rest"
+        self.price, self.quantity, self.filled = price, quantity, state.filled
 
 
 class OpenOrders(Mapping[int, OpenOrder]):
