@@ -1,24 +1,10 @@
 """One market's order book: price-time priority over resting limit orders."""
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from exchange.ladder import Ladder
-from exchange.orders import BUY, SELL, Order, SelfTradePrevention, Side
-
-
-class Level:
-    """All resting orders at one price, oldest first."""
-
-    __slots__ = ("orders", "price", "quantity")
-
-    def __init__(self, price: int) -> None:
-        """Start empty."""
-        self.price = price
-        self.quantity = 0
-        # An OrderedDict, because a plain dict searches its head again after every deletion there.
-        self.orders: OrderedDict[int, Order] = OrderedDict()
+from exchange.orders import BUY, SELL, Level, Order, SelfTradePrevention, Side, build
 
 
 class Execution(NamedTuple):
@@ -70,36 +56,50 @@ class OrderBook:
 
     def add(self, order: Order) -> None:
         """Let an order rest, last in the queue of its price."""
-        price, quantity, order_id = order.price, order.quantity, order.id
+        price, quantity = order.price, order.quantity
         assert price is not None, "only orders with a price rest"
         assert quantity is not None, "resting orders name a quantity"
-        assert order_id not in self.orders, f"order {order_id} rests already"
+        assert order.level is None, f"order {order.id} rests already"
         side = self.bids if order.side is BUY else self.asks
         level = side.levels.get(price)
         if level is None:
             level = side.add(price, Level(price))
-        level.orders[order_id] = self.orders[order_id] = order
+        newest = level.newest
+        if newest is None:
+            level.oldest = order
+        else:
+            newest.newer, order.older = order, newest
+        level.newest = order
+        order.level = level
         level.quantity += quantity - order.filled
+        self.orders[order.id] = order
 
     def remove(self, order: Order) -> None:
         """Take a resting order out, wherever it stands in its queue."""
-        price, quantity, order_id = order.price, order.quantity, order.id
-        assert price is not None, "only orders with a price rest"
+        level, quantity = order.level, order.quantity
+        assert level is not None, "it does not rest"
         assert quantity is not None, "resting orders name a quantity"
-        side = self.bids if order.side is BUY else self.asks
-        level = side.levels[price]
-        del level.orders[order_id]
-        del self.orders[order_id]
+        older, newer = order.older, order.newer
+        if older is None:
+            level.oldest = newer
+        else:
+            older.newer = newer
+        if newer is None:
+            level.newest = older
+        else:
+            newer.older = older
+        order.level = order.older = order.newer = None
+        del self.orders[order.id]
         level.quantity -= quantity - order.filled
-        if not level.orders:
-            side.drop(price)
+        if level.oldest is None:
+            (self.bids if order.side is BUY else self.asks).drop(level.price)
 
     def reduce(self, order: Order, quantity: int) -> None:
         """Give a resting order a smaller quantity; it keeps its place."""
-        assert order.price is not None, "only orders with a price rest"
+        assert order.level is not None, "it does not rest"
         assert order.quantity is not None, "resting orders name a quantity"
         assert order.filled < quantity <= order.quantity, "a reduction leaves something to trade"
-        self.side(order.side).levels[order.price].quantity -= order.quantity - quantity
+        order.level.quantity -= order.quantity - quantity
         order.quantity = quantity
 
     def match(self, incoming: Order, limit: int, lots: int, notional: int | None = None) -> Matched:
@@ -109,46 +109,49 @@ class OrderBook:
         the resting orders (`filled` only; money is the caller's) and removes those that are done;
         the incoming order itself is not touched.
         """
-        opposite = self.asks if incoming.side is BUY else self.bids
-        level = opposite.best_within(limit)
-        if level is None:
-            return NOBODY
+        if incoming.side is BUY:
+            opposite = self.asks
+            if opposite.top > limit:
+                return NOBODY
+        else:
+            opposite = self.bids
+            if opposite.top < limit:
+                return NOBODY
         executions: list[Execution] = []
         self_trades: list[Order] = []
+        account_id = incoming.account_id
+        level: Level | None = opposite.levels[opposite.top]
         while lots > 0 and level is not None:
-            price_atoms = level.price * self._tick_lot_atoms
-            while lots > 0 and level.orders:
-                # Before the own orders: what buys not one lot more trades with nobody.
-                if notional is not None and notional < price_atoms:
-                    return Matched(executions, self_trades, False, True)
-                maker = next(iter(level.orders.values()))
-                if maker.account_id == incoming.account_id:
-                    prevention = incoming.self_trade_prevention
-                    if prevention is not SelfTradePrevention.CANCEL_INCOMING:
-                        self.remove(maker)
-                        self_trades.append(maker)
-                    if prevention is not SelfTradePrevention.CANCEL_RESTING:
-                        return Matched(executions, self_trades, True, False)
-                    continue
-                quantity = maker.remaining
-                is_done = quantity <= lots
-                if not is_done:
-                    quantity = lots
-                if notional is not None:
-                    if notional // price_atoms < quantity:
-                        quantity, is_done = notional // price_atoms, False
-                    notional -= quantity * price_atoms
-                lots -= quantity
-                maker.filled += quantity
-                level.quantity -= quantity
-                executions.append(Execution(maker, quantity))
-                if is_done:
-                    del level.orders[maker.id]
-                    del self.orders[maker.id]
-                    if not level.orders:
-                        opposite.drop(level.price)
-            level = opposite.best_within(limit)
-        return Matched(executions, self_trades, False, False)
+            maker = level.oldest
+            assert maker is not None, f"empty level at {level.price}"
+            # Before the own orders: what buys not one lot more trades with nobody.
+            if notional is not None and notional < level.price * self._tick_lot_atoms:
+                return Matched(executions, self_trades, False, True)
+            if maker.account_id == account_id:
+                prevention = incoming.self_trade_prevention
+                if prevention is not SelfTradePrevention.CANCEL_INCOMING:
+                    self.remove(maker)
+                    self_trades.append(maker)
+                if prevention is not SelfTradePrevention.CANCEL_RESTING:
+                    return Matched(executions, self_trades, True, False)
+                level = opposite.best_within(limit)
+                continue
+            assert maker.quantity is not None, "resting orders name a quantity"
+            left = maker.quantity - maker.filled
+            quantity = left if left < lots else lots  # noqa: FURB136  `min` is a call.
+            if notional is not None:
+                price_atoms = level.price * self._tick_lot_atoms
+                quantity = min(quantity, notional // price_atoms)
+                notional -= quantity * price_atoms
+            lots -= quantity
+            maker.filled += quantity
+            level.quantity -= quantity
+            executions.append(build(Execution, (maker, quantity)))
+            if quantity == left:
+                self.remove(maker)
+                if level.oldest is None:
+                    level = opposite.best_within(limit)
+        return build(Matched, (executions, self_trades, False, False))
 
     def can_fill(self, incoming: Order, limit: int, lots: int, notional: int | None = None) -> bool:
         """Say whether `match` would trade all that the order asks for, without changing anything.
@@ -163,7 +166,7 @@ class OrderBook:
             if not opposite.reaches(price, limit):
                 return False
             price_atoms = price * self._tick_lot_atoms
-            for maker in opposite.levels[price].orders.values():
+            for maker in opposite.levels[price]:
                 if notional is not None and notional < price_atoms:
                     return traded and not wants_lots
                 if maker.account_id == incoming.account_id:
@@ -206,21 +209,23 @@ class OrderBook:
             ladder.check()
             for price, level in ladder.levels.items():
                 _check_level(level, price, side)
-                for order_id, order in level.orders.items():
-                    assert self.orders.get(order_id) is order, f"order {order_id} not indexed"
-                seen += len(level.orders)
+                for order in level:
+                    assert self.orders.get(order.id) is order, f"order {order.id} not indexed"
+                    seen += 1
         assert seen == len(self.orders), "orders indexed that rest nowhere"
 
 
 def _check_level(level: Level, price: int, side: Side) -> None:
-    orders = list(level.orders.values())
+    orders = list(level)
     assert orders, f"empty level at {price}"
     assert level.price == price, f"level {level.price} stands at {price}"
     assert sum(order.remaining for order in orders) == level.quantity, f"{price} does not sum up"
     priorities = [order.priority for order in orders]
     assert priorities == sorted(priorities), f"queue out of order at {price}"
-    for order_id, order in level.orders.items():
-        assert order.id == order_id, f"order {order.id} under a wrong id"
-        assert order.price == price, f"order {order_id} at a wrong price"
-        assert order.side is side, f"order {order_id} on the wrong side"
-        assert order.remaining > 0, f"order {order_id} has nothing left"
+    assert level.newest is orders[-1], f"the queue at {price} ends elsewhere"
+    for older, order in zip([None, *orders], orders, strict=False):
+        assert order.older is older, f"order {order.id} has another neighbour"
+        assert order.level is level, f"order {order.id} has another level"
+        assert order.price == price, f"order {order.id} at a wrong price"
+        assert order.side is side, f"order {order.id} on the wrong side"
+        assert order.remaining > 0, f"order {order.id} has nothing left"

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from exchange.amounts import MAX_UNITS, format_scaled
-from exchange.book import Matched, OrderBook
-from exchange.market import Market, MarketState, describe
+from exchange.book import NOBODY, Matched, OrderBook
+from exchange.market import Market, MarketState, describe, fee
 from exchange.messages import (
     AmendOrder,
     Audit,
@@ -27,6 +27,8 @@ from exchange.messages import (
 from exchange.orders import (
     BUY,
     OPEN_STATUSES,
+    SELL,
+    Level,
     Order,
     OrderState,
     OrderStatus,
@@ -34,9 +36,10 @@ from exchange.orders import (
     Reason,
     Side,
     TimeInForce,
+    build,
 )
 from exchange.rejects import Reject, Rejection
-from exchange.settlement import fees, trade_postings
+from exchange.settlement import trade_postings
 
 # Named here because every order asks for them (see `BUY`).
 _OPEN, _PARTIALLY_FILLED, _FILLED = (
@@ -44,7 +47,10 @@ _OPEN, _PARTIALLY_FILLED, _FILLED = (
     OrderStatus.PARTIALLY_FILLED,
     OrderStatus.FILLED,
 )
-_FOK, _IOC, _MARKET = TimeInForce.FOK, TimeInForce.IOC, OrderType.MARKET
+_CANCELED = OrderStatus.CANCELED
+_CLIENT, _ADMIN = Reason.CLIENT, Reason.ADMIN
+_GTC, _FOK, _IOC = TimeInForce.GTC, TimeInForce.FOK, TimeInForce.IOC
+_MARKET = OrderType.MARKET
 
 
 @dataclass(slots=True)
@@ -75,7 +81,9 @@ class MatchingEngine:
 
     def handle(self, command: MarketCommand) -> Outcome:
         """Carry out one command."""
-        self.counters.time = max(self.counters.time, command.time)
+        time, counters = command.time, self.counters
+        if time > counters.time:  # noqa: PLR1730  `max` is a call, for every order.
+            counters.time = time
         match command:
             case PlaceOrder():
                 return self.place(command)
@@ -92,34 +100,37 @@ class MatchingEngine:
 
     def place(self, command: PlaceOrder) -> Outcome:
         """Match an order, and let the rest stand or end as its terms say."""
-        step = _Step(self, command.request_id)
-        currency = self.hold_currency(command.side)
         rejection = self._refuses(command)
         if rejection is not None or command.test:
-            step.unlock(command.account_id, currency, command.hold)
+            step = _Step(self, command.request_id)
+            step.unlock(command.account_id, self.hold_currency(command.side), command.hold)
             return step.outcome(rejection, command.order_id)
         order = self._order(command)
-        step.placed = True
-        step.touch(order)
         limit, lots, notional = self._limits(order)
-        if order.time_in_force is _FOK and not self.book.can_fill(order, limit, lots, notional):
+        time_in_force = order.time_in_force
+        if time_in_force is _FOK and not self.book.can_fill(order, limit, lots, notional):
+            step = _Step(self, command.request_id, placed=order)
             step.close(order, OrderStatus.EXPIRED, Reason.FOK)
             return step.outcome()
         matched = self.book.match(order, limit, lots, notional)
+        if matched is NOBODY and time_in_force is _GTC and order.type is not _MARKET:
+            return self._rest(command.request_id, order)
+        step = _Step(self, command.request_id, placed=order)
         step.trade(order, matched)
         self._conclude(step, order, matched)
         return step.outcome()
 
     def _refuses(self, command: PlaceOrder) -> Rejection | None:
-        market = self.market
-        rejection = market.refuses_placing(
-            command.type, post_only=command.post_only
-        ) or market.refuses_limits(command.price, command.quantity, command.quote_quantity)
-        if rejection is not None or command.price is None:
-            return rejection
-        return market.refuses_price(command.price, self.counters.last_price) or (
-            self._refuses_crossing(command.side, command.price) if command.post_only else None
+        market, price, post_only = self.market, command.price, command.post_only
+        rejection = market.refuses_order(
+            command.type, price, command.quantity, command.quote_quantity, post_only
         )
+        if rejection is not None or price is None:
+            return rejection
+        rejection = market.refuses_price(price, self.counters.last_price)
+        if rejection is None and post_only:
+            return self._refuses_crossing(command.side, price)
+        return rejection
 
     def _refuses_crossing(self, side: Side, price: int) -> Rejection | None:
         if not self.book.crosses(side, price):
@@ -134,24 +145,93 @@ class MatchingEngine:
         )
 
     def _order(self, command: PlaceOrder) -> Order:
+        # Taken apart in one go: twenty names of a tuple, one by one, take ten times as long.
+        (
+            _,
+            _,
+            account_id,
+            market,
+            side,
+            type_,
+            time_in_force,
+            post_only,
+            self_trade_prevention,
+            price,
+            quantity,
+            quote_quantity,
+            client_order_id,
+            digest,
+            _,
+            _,
+            _,
+            _,
+            order_id,
+            hold,
+        ) = command
         now = self.counters.time
         return Order(
-            id=command.order_id,
-            account_id=command.account_id,
-            client_order_id=command.client_order_id,
-            market=self.market.symbol,
-            side=command.side,
-            type=command.type,
-            time_in_force=command.time_in_force,
-            post_only=command.post_only,
-            self_trade_prevention=command.self_trade_prevention,
-            price=command.price,
-            quantity=command.quantity,
-            quote_quantity=command.quote_quantity,
-            hold=command.hold,
-            digest=command.digest,
-            created_at=now,
-            updated_at=now,
+            order_id,
+            account_id,
+            client_order_id,
+            market,
+            side,
+            type_,
+            time_in_force,
+            post_only,
+            self_trade_prevention,
+            price,
+            quantity,
+            quote_quantity,
+            0,
+            0,
+            0,
+            hold,
+            _OPEN,
+            None,
+            0,
+            digest,
+            now,
+            now,
+        )
+
+    def _rest(self, request_id: int, order: Order) -> Outcome:
+        """Let an order rest that met nobody: what becomes of most, without a step."""
+        # It has locked exactly what it needs: that was the price of being admitted.
+        order.priority = self.counters.sequence + 1
+        self.book.add(order)
+        level = order.level
+        assert level is not None, "it rests"
+        return self._one_order(request_id, order, level, True, ())
+
+    def _one_order(
+        self,
+        request_id: int,
+        order: Order,
+        level: Level,
+        placed: bool,  # noqa: FBT001  A field of the outcome, and a keyword costs time.
+        unlocks: tuple[Unlock, ...],
+    ) -> Outcome:
+        """Return the outcome of what changed one order and its level."""
+        counters = self.counters
+        counters.sequence += 1
+        return build(
+            Outcome,
+            (
+                request_id,
+                order.market,
+                counters.time,
+                counters.sequence,
+                None,
+                (order.state(),),
+                placed,
+                (),
+                (build(LevelChange, (order.side, level.price, level.quantity)),),
+                (),
+                unlocks,
+                None,
+                None,
+                0,
+            ),
         )
 
     def _limits(self, order: Order) -> tuple[int, int, int | None]:
@@ -160,13 +240,15 @@ class MatchingEngine:
         What a market order may take is bounded by its hold as well: by the quote atoms locked for
         a buy, by the base atoms locked for a sell that names a quote quantity.
         """
-        if order.price is not None:
-            return order.price, order.remaining, None
+        price, quantity = order.price, order.quantity
+        if price is not None:
+            assert quantity is not None, "limit orders name a quantity"
+            return price, quantity, None
         low, high = self.market.band(self.counters.last_price)
         if order.side is BUY:
-            return high, MAX_UNITS if order.quantity is None else order.quantity, order.hold
-        if order.quantity is not None:
-            return low, order.quantity, None
+            return high, MAX_UNITS if quantity is None else quantity, order.hold
+        if quantity is not None:
+            return low, quantity, None
         return low, order.hold // self.market.lot_atoms, order.quote_quantity
 
     def _conclude(self, step: "_Step", order: Order, matched: Matched) -> None:
@@ -174,7 +256,7 @@ class MatchingEngine:
         if self._is_complete(order, matched):
             step.close(order, _FILLED, None)
         elif matched.stopped_by_self_trade:
-            step.close(order, OrderStatus.CANCELED, Reason.SELF_TRADE)
+            step.close(order, _CANCELED, Reason.SELF_TRADE)
         elif order.type is _MARKET:
             step.close(order, OrderStatus.EXPIRED, Reason.NO_LIQUIDITY)
         elif order.time_in_force is _IOC:
@@ -190,17 +272,29 @@ class MatchingEngine:
 
     def cancel(self, command: CancelOrder) -> Outcome:
         """Take a resting order out."""
-        step = _Step(self, command.request_id)
-        order = self.book.orders.get(command.order_id)
+        request_id, _, account_id, order_id, _ = command
+        order = self.book.orders.get(order_id)
         if order is None:
-            return step.outcome(Rejection(Reject.ORDER_NOT_OPEN))
-        by_admin = command.account_id is None
+            return _Step(self, request_id).outcome(Rejection(Reject.ORDER_NOT_OPEN))
+        by_admin = account_id is None
         rejection = None if by_admin else self.market.refuses_canceling()
         if rejection is not None:
-            return step.outcome(rejection)
-        assert by_admin or order.account_id == command.account_id, "not the owner's cancel"
-        step.take_out(order, Reason.ADMIN if by_admin else Reason.CLIENT)
-        return step.outcome()
+            return _Step(self, request_id).outcome(rejection)
+        assert by_admin or order.account_id == account_id, "not the owner's cancel"
+        held, level = order.hold, order.level
+        assert level is not None, "it rests"
+        self.book.remove(order)
+        order.updated_at = self.counters.time
+        self.close(order, _CANCELED, _ADMIN if by_admin else _CLIENT)
+        currency = self.hold_currency(order.side)
+        unlocks = (build(Unlock, (order.account_id, currency, held)),)
+        return self._one_order(request_id, order, level, False, unlocks)
+
+    def close(self, order: Order, status: OrderStatus, reason: Reason | None) -> None:
+        """End an order; what it had locked is the caller's to give back."""
+        order.status, order.reason = status, reason
+        order.hold = 0
+        order.closed_at = self.counters.time
 
     def cancel_all(self, command: CancelOrders) -> Outcome:
         """Take out the orders that the command names, or all; those that ended are passed over."""
@@ -208,7 +302,7 @@ class MatchingEngine:
         rejection = None if command.admin else self.market.refuses_canceling()
         if rejection is not None:
             return step.outcome(rejection)
-        reason = Reason.ADMIN if command.admin else Reason.CLIENT
+        reason = _ADMIN if command.admin else _CLIENT
         wanted = self.book.orders if command.order_ids is None else command.order_ids
         for order_id in list(wanted):
             order = self.book.orders.get(order_id)
@@ -323,7 +417,7 @@ class MatchingEngine:
 def hold_for(market: Market, side: Side, price: int, quantity: int) -> int:
     """Return what an order for `quantity` lots at `price` ticks locks: quote or base atoms."""
     if side is BUY:
-        return market.notional(price, quantity)
+        return price * quantity * market.tick_lot_atoms
     return quantity * market.lot_atoms
 
 
@@ -355,18 +449,40 @@ def _amended(command: AmendOrder, order: Order) -> tuple[int, int]:
 class _Step:
     """What one command does, collected while it does it."""
 
-    def __init__(self, engine: MatchingEngine, request_id: int, audit: Audit | None = None) -> None:
+    __slots__ = (
+        "audit",
+        "changed",
+        "engine",
+        "orders",
+        "placed",
+        "postings",
+        "prices",
+        "request_id",
+        "trades",
+        "unlocks",
+    )
+
+    def __init__(
+        self,
+        engine: MatchingEngine,
+        request_id: int,
+        audit: Audit | None = None,
+        placed: Order | None = None,
+    ) -> None:
         self.engine = engine
         self.request_id = request_id
         self.audit = audit
-        self.placed = False
+        self.placed = placed is not None
         self.changed: Market | None = None
         self.orders: dict[int, tuple[Order, int]] = {}
         """Each with its hold before the command: the difference is what is unlocked."""
+        if placed is not None:
+            self.orders[placed.id] = (placed, placed.hold)
         self.trades: list[Trade] = []
         self.postings: list[Posting] = []
         self.unlocks: list[Unlock] = []
-        self.prices: dict[tuple[Side, int], None] = {}
+        self.prices: dict[int, None] = {}
+        """Of the levels that changed; those of asks negated, as a side's hash takes long."""
 
     def touch(self, order: Order, hold: int | None = None) -> None:
         self.orders[order.id] = (order, order.hold if hold is None else hold)
@@ -377,9 +493,10 @@ class _Step:
             self.unlocks.append(Unlock(account_id, currency, amount))
 
     def close(self, order: Order, status: OrderStatus, reason: Reason | None) -> None:
-        order.status, order.reason = status, reason
-        order.hold = 0
-        order.closed_at = self.engine.counters.time
+        self.engine.close(order, status, reason)
+
+    def note_level(self, side: Side, price: int) -> None:
+        self.prices[price if side is BUY else -price] = None
 
     def rest(self, order: Order) -> None:
         """Let the rest of an incoming order stand, at the end of its queue."""
@@ -389,80 +506,89 @@ class _Step:
         order.hold = engine.hold_for(order.side, order.price, order.remaining)
         order.priority = engine.counters.sequence + 1
         engine.book.add(order)
-        self.prices[order.side, order.price] = None
+        self.note_level(order.side, order.price)
 
     def leave(self, order: Order) -> None:
         """Take a resting order out of the book; what becomes of it is decided by the caller."""
         assert order.price is not None, "resting orders have a price"
-        self.prices[order.side, order.price] = None
+        self.note_level(order.side, order.price)
         self.engine.book.remove(order)
 
     def take_out(self, order: Order, reason: Reason) -> None:
         """Cancel a resting order."""
         self.touch(order)
         self.leave(order)
-        self.close(order, OrderStatus.CANCELED, reason)
+        self.close(order, _CANCELED, reason)
 
     def reduce(self, order: Order, quantity: int) -> None:
         """Give a resting order a smaller quantity."""
         assert order.price is not None, "resting orders have a price"
         self.engine.book.reduce(order, quantity)
         order.hold = self.engine.hold_for(order.side, order.price, order.remaining)
-        self.prices[order.side, order.price] = None
+        self.note_level(order.side, order.price)
 
     def trade(self, taker: Order, matched: Matched) -> None:
         """Turn what an incoming order met into trades, postings and changed orders."""
-        counters, price = self.engine.counters, None
+        market, counters = self.engine.market, self.engine.counters
+        maker_rate, taker_rate = market.maker_fee, market.taker_fee
+        lot_atoms, tick_lot_atoms = market.lot_atoms, market.tick_lot_atoms
+        side, symbol, price = taker.side, taker.market, None
+        taker_id, taker_account_id = taker.id, taker.account_id
+        buys = side is BUY
+        sequence, now = counters.sequence + 1, counters.time
         for maker, quantity in matched.executions:
             if maker.price != price:
+                price = maker.price  # The maker was there first: its price stands.
+                assert price is not None, "resting orders have a price"
                 counters.aggregate_id += 1
-                price = maker.price
-            self._trade(taker, maker, quantity)
+                self.note_level(maker.side, price)
+            assert price is not None, "resting orders have a price"
+            base, quote = quantity * lot_atoms, quantity * price * tick_lot_atoms
+            # Each side pays in what it receives.
+            maker_fee = fee(quote if buys else base, maker_rate)
+            taker_fee = fee(base if buys else quote, taker_rate)
+            counters.trade_id += 1
+            trade = build(
+                Trade,
+                (
+                    counters.trade_id,
+                    counters.aggregate_id,
+                    symbol,
+                    sequence,
+                    now,
+                    price,
+                    quantity,
+                    quote,
+                    side,
+                    maker.id,
+                    taker_id,
+                    maker.account_id,
+                    taker_account_id,
+                    maker_fee,
+                    taker_fee,
+                ),
+            )
+            self.trades.append(trade)
+            self.postings += trade_postings(market, trade)
+            taker.filled += quantity
+            taker.filled_notional += quote
+            taker.fee += taker_fee
+            self.orders[maker.id] = (maker, maker.hold)
+            maker.updated_at = now
+            maker.filled_notional += quote
+            maker.fee += maker_fee
+            if maker.level is None:
+                self.close(maker, _FILLED, None)
+            else:
+                maker.status = _PARTIALLY_FILLED
+                maker.hold = hold_for(market, maker.side, price, maker.remaining)
+        if price is not None:
+            counters.last_price = price
         for own in matched.self_trades:
             assert own.price is not None, "resting orders have a price"
             self.touch(own)
-            self.close(own, OrderStatus.CANCELED, Reason.SELF_TRADE)
-            self.prices[own.side, own.price] = None
-
-    def _trade(self, taker: Order, maker: Order, quantity: int) -> None:
-        market, counters = self.engine.market, self.engine.counters
-        price = maker.price  # The maker was there first: its price stands.
-        assert price is not None, "resting orders have a price"
-        notional = market.notional(price, quantity)
-        maker_fee, taker_fee = fees(market, taker.side, quantity, notional)
-        counters.trade_id += 1
-        counters.last_price = price
-        trade = Trade(
-            counters.trade_id,
-            counters.aggregate_id,
-            market.symbol,
-            counters.sequence + 1,
-            counters.time,
-            price,
-            quantity,
-            notional,
-            taker.side,
-            maker.id,
-            taker.id,
-            maker.account_id,
-            taker.account_id,
-            maker_fee,
-            taker_fee,
-        )
-        self.trades.append(trade)
-        self.postings.extend(trade_postings(market, trade))
-        self.prices[maker.side, price] = None
-        taker.filled += quantity
-        taker.filled_notional += notional
-        taker.fee += taker_fee
-        self.touch(maker)
-        maker.filled_notional += notional
-        maker.fee += maker_fee
-        if maker.remaining == 0:
-            self.close(maker, _FILLED, None)
-        else:
-            maker.status = _PARTIALLY_FILLED
-            maker.hold = self.engine.hold_for(maker.side, price, maker.remaining)
+            self.close(own, _CANCELED, Reason.SELF_TRADE)
+            self.note_level(own.side, own.price)
 
     def outcome(self, rejection: Rejection | None = None, refused_order_id: int = 0) -> Outcome:
         """Number the step and return its facts."""
@@ -471,27 +597,34 @@ class _Step:
         for order, hold in self.orders.values():
             if hold != order.hold:
                 currency = engine.hold_currency(order.side)
-                self.unlocks.append(Unlock(order.account_id, currency, hold - order.hold))
+                self.unlocks.append(
+                    build(Unlock, (order.account_id, currency, hold - order.hold)),
+                )
             states.append(order.state())
         if self.prices:
             counters.sequence += 1
-        return Outcome(
-            self.request_id,
-            engine.market.symbol,
-            counters.time,
-            counters.sequence,
-            rejection,
-            tuple(states),
-            self.placed,
-            tuple(self.trades),
-            tuple([self._level(side, price) for side, price in self.prices]),
-            tuple(self.postings),
-            tuple(self.unlocks),
-            self.changed,
-            self.audit if rejection is None else None,
-            refused_order_id,
+        return build(
+            Outcome,
+            (
+                self.request_id,
+                engine.market.symbol,
+                counters.time,
+                counters.sequence,
+                rejection,
+                tuple(states),
+                self.placed,
+                tuple(self.trades),
+                tuple([self._level(key) for key in self.prices]),
+                tuple(self.postings),
+                tuple(self.unlocks),
+                self.changed,
+                self.audit if rejection is None else None,
+                refused_order_id,
+            ),
         )
 
-    def _level(self, side: Side, price: int) -> LevelChange:
-        level = self.engine.book.side(side).levels.get(price)
-        return LevelChange(side, price, 0 if level is None else level.quantity)
+    def _level(self, key: int) -> LevelChange:
+        book, price = self.engine.book, abs(key)
+        level = (book.bids if key > 0 else book.asks).levels.get(price)
+        quantity = 0 if level is None else level.quantity
+        return build(LevelChange, (BUY if key > 0 else SELL, price, quantity))

@@ -6,7 +6,8 @@ its order changes, which clients use to find what they missed.
 
 from collections import defaultdict
 
-from exchange.messages import Fact, Journaled, Outcome, TransferMade
+from exchange.messages import Fact, Journaled, Outcome, Posting, TransferMade
+from exchange.orders import build
 
 
 class Journal:
@@ -19,17 +20,25 @@ class Journal:
 
     def number(self, fact: Fact) -> Journaled:
         """Return a fact with its numbers; each fact is numbered once, retries write the same."""
-        if not isinstance(fact, Outcome | TransferMade):
-            return Journaled(fact)
-        totals, sequences = self.totals, self.order_sequences
+        if isinstance(fact, Outcome):
+            sequences = self.order_sequences
+            numbers = []
+            for order in fact.orders:
+                account_id = order.account_id
+                number = sequences[account_id] = sequences[account_id] + 1
+                numbers.append(number)
+            balances = self._totals(fact.postings) if fact.postings else ()
+            return build(Journaled, (fact, tuple(numbers), balances))
+        if isinstance(fact, TransferMade):
+            return Journaled(fact, (), self._totals(fact.postings))
+        return Journaled(fact)
+
+    def _totals(self, postings: tuple[Posting, ...]) -> tuple[int, ...]:
+        """Move money; return the account's total after each posting."""
+        totals = self.totals
         balances = []
-        for account_id, currency, amount, _, _ in fact.postings:
+        for account_id, currency, amount, _, _ in postings:
             key = (account_id, currency)
             total = totals[key] = totals[key] + amount
             balances.append(total)
-        numbers = []
-        if isinstance(fact, Outcome):
-            for order in fact.orders:
-                sequences[order.account_id] += 1
-                numbers.append(sequences[order.account_id])
-        return Journaled(fact, tuple(numbers), tuple(balances))
+        return tuple(balances)

@@ -8,11 +8,14 @@ from exchange.orders import BUY, Side
 
 L = TypeVar("L")
 
+BEYOND = 10**18
+"""An ask price that no limit reaches; no bid reaches it negated."""
+
 
 class Ladder(Generic[L]):
     """Levels by price. Finding the best is O(1), a new price costs a bisection."""
 
-    __slots__ = ("_keys", "_sign", "levels")
+    __slots__ = ("_keys", "_sign", "levels", "top")
 
     def __init__(self, side: Side) -> None:
         """Start empty."""
@@ -20,36 +23,40 @@ class Ladder(Generic[L]):
         # Ask prices are kept negated: on both sides the best price stands last, cheap to pop.
         self._sign = 1 if side is BUY else -1
         self._keys: list[int] = []
+        self.top = -BEYOND * self._sign
+        """The price that trades first; on an empty side one that no limit reaches."""
 
     def best(self) -> L | None:
         """Return the level that trades first."""
-        return self.levels[self._keys[-1] * self._sign] if self._keys else None
+        return self.levels[self.top] if self._keys else None
 
     def best_within(self, limit: int) -> L | None:
         """Return the level that trades first, if its price satisfies an incoming order's limit."""
-        keys = self._keys
-        if not keys or keys[-1] < limit * self._sign:
+        top = self.top
+        if top < limit if self._sign > 0 else top > limit:
             return None
-        return self.levels[keys[-1] * self._sign]
+        return self.levels[top]
 
     def best_price(self) -> int | None:
         """Return the price that trades first."""
-        return self._keys[-1] * self._sign if self._keys else None
+        return self.top if self._keys else None
 
     def add(self, price: int, level: L) -> L:
         """Put a level at a price that has none."""
         self.levels[price] = level
         insort(self._keys, price * self._sign)
+        self.top = self._keys[-1] * self._sign
         return level
 
     def drop(self, price: int) -> None:
         """Take the level at a price away."""
         del self.levels[price]
-        key = price * self._sign
-        if self._keys[-1] == key:
-            self._keys.pop()
+        keys, sign = self._keys, self._sign
+        if price == self.top:
+            keys.pop()
+            self.top = keys[-1] * sign if keys else -BEYOND * sign
         else:
-            del self._keys[bisect_left(self._keys, key)]
+            del keys[bisect_left(keys, price * sign)]
 
     def reaches(self, price: int, limit: int) -> bool:
         """Say whether a price on this side satisfies the limit of an order that comes in."""
@@ -67,3 +74,5 @@ class Ladder(Generic[L]):
     def check(self) -> None:
         """Assert that the prices are those of the levels, in order."""
         assert self._keys == sorted(p * self._sign for p in self.levels), "ladder and levels differ"
+        best = self._keys[-1] * self._sign if self._keys else -BEYOND * self._sign
+        assert self.top == best, f"{self.top} is not the best price"

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from exchange.messages import BalanceState, Posting, Unlock
+from exchange.orders import build
 from exchange.settlement import OUTSIDE
 
 Key = tuple[int, str]
@@ -30,7 +31,9 @@ class Balance:
 
     def state(self, key: Key) -> BalanceState:
         """Return the balance as committed, which is that of `key`."""
-        return BalanceState(key[0], key[1], self.total - self.resting, self.resting)
+        account_id, currency = key
+        resting = self.resting
+        return build(BalanceState, (account_id, currency, self.total - resting, resting))
 
 
 class Ledger:

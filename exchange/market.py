@@ -115,12 +115,31 @@ class Market(NamedTuple):
     ) -> Rejection | None:
         """Check what does not depend on the book: quantity and worth of an order."""
         if quantity is not None:
-            rejection = self.refuses_quantity(quantity)
-            if rejection is not None or price is None:
-                return rejection
-            return self.refuses_notional(self.notional(price, quantity), "quantity")
+            if not self.min_quantity <= quantity <= self.max_quantity:
+                return self.refuses_quantity(quantity)
+            if price is None:
+                return None
+            notional = price * quantity * self.tick_lot_atoms
+            if notional and notional >= self.min_notional:
+                return None
+            return self.refuses_notional(notional, "quantity")
         assert quote_quantity is not None, "an order names a quantity or a quote quantity"
         return self.refuses_notional(quote_quantity, "quote_quantity")
+
+    def refuses_order(
+        self,
+        order_type: OrderType,
+        price: int | None,
+        quantity: int | None,
+        quote_quantity: int | None,
+        post_only: bool,  # noqa: FBT001  Every order asks twice, and a keyword costs time.
+    ) -> Rejection | None:
+        """Check all of an order that does not depend on the book."""
+        if self.state is not _ACTIVE:
+            rejection = self.refuses_placing(order_type, post_only=post_only)
+            if rejection is not None:
+                return rejection
+        return self.refuses_limits(price, quantity, quote_quantity)
 
     def band(self, last_price: int | None) -> tuple[int, int]:
         """Return the lowest and highest price in ticks that the last trade's price allows now."""
@@ -132,6 +151,8 @@ class Market(NamedTuple):
 
     def refuses_price(self, price: int, last_price: int | None) -> Rejection | None:
         """Check a limit price against the band around the last trade's price."""
+        if self.price_band is None and 1 <= price <= MAX_UNITS:
+            return None
         low, high = self.band(last_price)
         if low <= price <= high:
             return None
@@ -143,7 +164,8 @@ class Market(NamedTuple):
 
 def fee(received: int, rate: int) -> int:
     """Return the fee on atoms received: rounded up to the next atom, never above what came in."""
-    return min(-(-received * rate // RATE_ONE), received)
+    charged = -(-received * rate // RATE_ONE)
+    return charged if charged < received else received  # noqa: FURB136  `min` is a call.
 
 
 def make_market(

@@ -21,29 +21,36 @@ class OpenOrder:
         "waiting",
     )
 
-    def __init__(
-        self, account_id: int, market: str, side: Side, client_order_id: str | None
+    def __init__(  # noqa: PLR0917  Keywords cost time, for every order.
+        self,
+        account_id: int,
+        market: str,
+        side: Side,
+        client_order_id: str | None,
+        price: int = 0,
+        quantity: int = 0,
     ) -> None:
         """Begin on its way: nothing of it is committed."""
         self.account_id = account_id
         self.market = market
         self.side = side
         self.client_order_id = client_order_id
-        self.price = 0
-        self.quantity = 0
+        self.price = price
+        self.quantity = quantity
         self.filled = 0
         self.hold = 0
         """As committed; 0 while it is on its way."""
-        self.waiting: list[int] | None = []
+        self.waiting: tuple[int, ...] | None = ()
         """Retries that came while it was on its way; `None` once it is committed."""
         self.amending = 0
         """How many amendments of it are on their way."""
 
     def take(self, state: OrderState) -> None:
         """Take over how it stands after a commit."""
-        assert state.price is not None, "only limit orders rest"
-        assert state.quantity is not None, "only limit orders rest"
-        self.price, self.quantity, self.filled = state.price, state.quantity, state.filled
+        price, quantity = state.price, state.quantity
+        assert price is not None, "only limit orders rest"
+        assert quantity is not None, "only limit orders rest"
+        self.price, self.quantity, self.filled = price, quantity, state.filled
 
 
 class OpenOrders(Mapping[int, OpenOrder]):
@@ -69,7 +76,11 @@ class OpenOrders(Mapping[int, OpenOrder]):
     def enter(self, order_id: int, order: OpenOrder) -> None:
         """Add an order."""
         self.by_id[order_id] = order
-        self._by_account.setdefault((order.account_id, order.market), {})[order_id] = None
+        key = (order.account_id, order.market)
+        orders = self._by_account.get(key)
+        if orders is None:
+            orders = self._by_account[key] = {}
+        orders[order_id] = None
 
     def leave(self, order_id: int) -> None:
         """Take out an order that ended or was refused."""

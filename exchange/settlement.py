@@ -1,8 +1,8 @@
 """From a trade to the postings that pay it: they sum to zero in each currency."""
 
-from exchange.market import Market, fee
+from exchange.market import Market
 from exchange.messages import Posting, Trade
-from exchange.orders import BUY, Side
+from exchange.orders import BUY, build
 
 OUTSIDE = 1
 """The account that stands for the outside world: deposits come from it, so it is negative."""
@@ -14,37 +14,44 @@ ADMIN = 3
 """The account that the first admin token belongs to."""
 
 
-def fees(market: Market, taker_side: Side, quantity: int, notional: int) -> tuple[int, int]:
-    """Return the fees of maker and taker, each in atoms of what that side receives."""
-    base = quantity * market.lot_atoms
-    if taker_side is BUY:
-        return fee(notional, market.maker_fee), fee(base, market.taker_fee)
-    return fee(base, market.maker_fee), fee(notional, market.taker_fee)
-
-
 def trade_postings(market: Market, trade: Trade) -> list[Posting]:
     """Return the postings of a trade: base to the buyer, quote to the seller, fees to the house."""
-    if trade.taker_side is BUY:
-        buyer, seller = trade.taker_account_id, trade.maker_account_id
-        buyer_fee, seller_fee = trade.taker_fee, trade.maker_fee
+    (
+        number,
+        _,
+        symbol,
+        _,
+        _,
+        _,
+        lots,
+        notional,
+        taker_side,
+        _,
+        _,
+        maker,
+        taker,
+        maker_fee,
+        taker_fee,
+    ) = trade
+    if taker_side is BUY:
+        buyer, seller, buyer_fee, seller_fee = taker, maker, taker_fee, maker_fee
     else:
-        buyer, seller = trade.maker_account_id, trade.taker_account_id
-        buyer_fee, seller_fee = trade.maker_fee, trade.taker_fee
+        buyer, seller, buyer_fee, seller_fee = maker, taker, maker_fee, taker_fee
     base, quote = market.base.symbol, market.quote.symbol
-    quantity = trade.quantity * market.lot_atoms
-    reference = f"{trade.market}:{trade.id}"
+    quantity = lots * market.lot_atoms
+    reference = f"{symbol}:{number}"
     postings = [
-        Posting(seller, base, -quantity, "trade", reference),
-        Posting(buyer, base, quantity, "trade", reference),
-        Posting(buyer, quote, -trade.notional, "trade", reference),
-        Posting(seller, quote, trade.notional, "trade", reference),
+        build(Posting, (seller, base, -quantity, "trade", reference)),
+        build(Posting, (buyer, base, quantity, "trade", reference)),
+        build(Posting, (buyer, quote, -notional, "trade", reference)),
+        build(Posting, (seller, quote, notional, "trade", reference)),
     ]
     if buyer_fee:
-        postings.append(Posting(buyer, base, -buyer_fee, "fee", reference))
-        postings.append(Posting(FEES, base, buyer_fee, "fee", reference))
+        postings.append(build(Posting, (buyer, base, -buyer_fee, "fee", reference)))
+        postings.append(build(Posting, (FEES, base, buyer_fee, "fee", reference)))
     if seller_fee:
-        postings.append(Posting(seller, quote, -seller_fee, "fee", reference))
-        postings.append(Posting(FEES, quote, seller_fee, "fee", reference))
+        postings.append(build(Posting, (seller, quote, -seller_fee, "fee", reference)))
+        postings.append(build(Posting, (FEES, quote, seller_fee, "fee", reference)))
     return postings
 
 

@@ -78,11 +78,14 @@ BUGS: dict[str, Bug] = {
         "an order's hold is looked at after it was set to zero, so that nothing is given back",
         (
             Edit(
-                "exchange.engine:_Step.take_out",
-                "self.touch(order)\n    self.leave(order)\n"
-                "    self.close(order, OrderStatus.CANCELED, reason)",
-                "self.leave(order)\n"
-                "    self.close(order, OrderStatus.CANCELED, reason)\n    self.touch(order)",
+                "exchange.engine:MatchingEngine.cancel",
+                "held, level = order.hold, order.level",
+                "level = order.level",
+            ),
+            Edit(
+                "exchange.engine:MatchingEngine.cancel",
+                "unlocks = (build(",
+                "held = order.hold\n    unlocks = () if not held else (build(",
             ),
         ),
     ),
@@ -91,8 +94,8 @@ BUGS: dict[str, Bug] = {
         (
             Edit(
                 "exchange.book:OrderBook.match",
-                "next(iter(level.orders.values()))",
-                "level.orders[min(level.orders)]",
+                "maker = level.oldest",
+                "maker = min(level, key=lambda order: order.id)",
             ),
         ),
     ),
@@ -101,7 +104,7 @@ BUGS: dict[str, Bug] = {
         (
             Edit(
                 "exchange.admission:Admission._find_retry",
-                "order.waiting.append(command.request_id)\n        return Waits()",
+                "order.waiting += (command.request_id,)\n        return Waits()",
                 "return None",
             ),
         ),
@@ -138,12 +141,12 @@ BUGS: dict[str, Bug] = {
         (
             Edit(
                 "exchange.admission:Admission.cancel",
-                " or command.account_id not in (None, order.account_id)",
-                "",
+                "account_id != order.account_id",
+                "False",
             ),
             Edit(
                 "exchange.engine:MatchingEngine.cancel",
-                "by_admin or order.account_id == command.account_id",
+                "by_admin or order.account_id == account_id",
                 "True",
             ),
         ),
