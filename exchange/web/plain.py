@@ -7,7 +7,6 @@ left to aiohttp, from the same first byte.
 """
 
 import re
-from dataclasses import dataclass
 from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
@@ -35,18 +34,22 @@ NOT_PLAIN = frozenset(
 """Headers that change what the bytes mean, or what is done about them."""
 
 
-@dataclass(slots=True)
 class Head:
     """All of a plain request but its body; one object for all with the same bytes."""
 
-    method: str
-    path: str
-    query: str
-    headers: CIMultiDict[str]
-    size: int
-    """Of the body, in bytes."""
-    known: object = None
-    """What who answers has found out about it, and whatever it takes to see if that still holds."""
+    __slots__ = ("headers", "known", "method", "path", "query", "size")
+
+    def __init__(
+        self, method: str, path: str, query: str, headers: CIMultiDict[str], size: int
+    ) -> None:
+        """Take what was read; `size` is the body's, in bytes."""
+        self.method = method
+        self.path = path
+        self.query = query
+        self.headers = headers
+        self.size = size
+        self.known: object = None
+        """What who answers has found out about it, with what tells whether that still holds."""
 
 
 class PlainRequest(NamedTuple):

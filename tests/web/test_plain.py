@@ -29,6 +29,12 @@ def read(data: bytes) -> PlainRequest | Unfinished | None:
     return read_request(data, "127.0.0.1")
 
 
+def same(found: PlainRequest | Unfinished | None) -> tuple[object, ...]:
+    """Return what counts: all but the object that stands for the head's bytes."""
+    assert isinstance(found, PlainRequest)
+    return found[:-1]
+
+
 # --- What is plain -------------------------------------------------------------------------------
 
 
@@ -57,7 +63,8 @@ def test_a_head_that_came_before_is_read_the_same_with_another_body() -> None:
 
     found = [read_request(head + body, "127.0.0.1", heads) for body in (b"{}", b"[]", b"{", b"{}x")]
 
-    assert found == [read(head + b"{}"), read(head + b"[]"), Unfinished(len(head) + 2), None]
+    assert [same(one) for one in found[:2]] == [same(read(head + b"{}")), same(read(head + b"[]"))]
+    assert found[2:] == [Unfinished(len(head) + 2), None]
     assert list(heads) == [head]
 
 
@@ -73,7 +80,7 @@ def test_no_more_than_some_heads_are_kept_of_a_connection() -> None:
     for number in range(10 * HEADS_KEPT):
         data = HEAD + b"X-Number: %d\r\n\r\n" % number
 
-        assert read_request(data, "127.0.0.1", heads) == read(data)
+        assert same(read_request(data, "127.0.0.1", heads)) == same(read(data))
         assert len(heads) <= HEADS_KEPT
 
 
