@@ -1,0 +1,1 @@
+"""A dialect that is compatible with Binance Spot: names, numbers and errors of our own core."""
