@@ -61,6 +61,8 @@ class Row(NamedTuple):
 
     asks: tuple[Level, ...]
     bids: tuple[Level, ...]
+    depth: int
+    """How many levels of a side the file can show: a shorter side has no more than it shows."""
 
 
 class FileError(Exception):
@@ -156,6 +158,7 @@ def _rows(file: Path, levels: int | None) -> Iterator[Row]:
         yield Row(
             tuple(_levels(line, shown, "ask", 1)),
             tuple(_levels(line, shown, "bid", -1)),
+            len(shown) // 4,
         )
 
 

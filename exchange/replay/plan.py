@@ -180,6 +180,7 @@ class Planner:
             return
         for buys, now, before in ((True, row.bids, seen.bids), (False, row.asks, seen.asks)):
             yield from self._look(buys, now, before)
+            yield from self._sweep(buys, now, row.depth)
 
     def _look(
         self,
@@ -187,8 +188,6 @@ class Planner:
         now: tuple[Level, ...],
         before: tuple[Level, ...],
     ) -> Iterator[Operation]:
-        if not now:
-            return
         edge = before[-1].price if before else None
         for price, size in now:
             if edge is not None and (price >= edge if buys else price <= edge):
@@ -198,11 +197,18 @@ class Planner:
                 yield self._open(Level(price, size - have), buys=buys)
             elif size < have:
                 yield from self._shrink(buys, price, have - size)
+
+    def _sweep(
+        self,
+        buys: bool,  # noqa: FBT001
+        now: tuple[Level, ...],
+        depth: int,
+    ) -> Iterator[Operation]:
+        """Yield what takes levels out that went while they were out of the file's sight."""
         shown = {level.price for level in now}
-        worst = now[-1].price
+        whole = len(now) < depth
         for price in [p for p in self._sides[buys] if p not in shown]:
-            if price > worst if buys else price < worst:
-                # It went while it was out of sight.
+            if whole or (price > now[-1].price if buys else price < now[-1].price):
                 for order in list(self._sides[buys][price].values()):
                     self._forget(order)
                     yield Cancel(order.name, order.buys, order.price)

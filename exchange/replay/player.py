@@ -2,17 +2,21 @@
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Iterable, Sequence
 from decimal import Decimal
+from itertools import zip_longest
 from secrets import token_hex
 
 from exchange.client import ApiError, Client, ClientError, Json, path
-from exchange.replay.lobster import PRICE_UNITS, Row
+from exchange.replay.lobster import PRICE_UNITS, Level, Row
 from exchange.replay.plan import Cancel, Halt, Operation, Place, Reduce, Take
 from exchange.replay.wire import Wire
 
 MOST_UNDER_WAY = 200
 LARGEST_BATCH = 50
+DEEPEST_BOOK = 1000
+"""More levels are not shown at once."""
+
 GONE = frozenset({"order_not_open", "order_not_found", "below_filled_quantity"})
 STATES = {-1: "cancel_only", 0: "post_only", 1: "active"}
 
@@ -167,16 +171,12 @@ class Player:
             if Decimal(order["filled_quantity"]) != take.filled:
                 found = order["filled_quantity"]
                 return f"order {take.name[1:]} has filled {found}, expected {take.filled}"
-        book = await reader.call("GET", path("markets", self._market, "book"))
+        query = {"depth": min(row.depth, DEEPEST_BOOK)}
+        book = await reader.call("GET", path("markets", self._market, "book"), query=query)
         for side, levels in (("ask", row.asks), ("bid", row.bids)):
-            shown = book[f"{side}s"]
-            for number, level in enumerate(levels):
-                wanted = (Decimal(_price(level.price)), Decimal(level.size))
-                there = shown[number] if number < len(shown) else None
-                if there is None or (Decimal(there[0]), Decimal(there[1])) != wanted:
-                    expected = f"{level.size} at {_price(level.price)}"
-                    found = "nothing" if there is None else f"{there[1]} at {there[0]}"
-                    return f"{side} level {number + 1} has {found}, expected {expected}"
+            difference = _difference(book[f"{side}s"], levels)
+            if difference is not None:
+                return f"{side} {difference}"
         return None
 
     async def clear(self, maker: Client) -> int:
@@ -253,6 +253,20 @@ def _is_better(buys: bool, price: int, other: int) -> bool:  # noqa: FBT001
 def _price(units: int) -> str:
     whole, rest = divmod(units, PRICE_UNITS)
     return f"{whole}.{rest:04d}".rstrip("0").rstrip(".")
+
+
+def _difference(there: Sequence[Sequence[str]], wanted: Iterable[Level]) -> str | None:
+    """Return the first level of a side that is not as wanted; one too many is a difference."""
+    for number, (found, level) in enumerate(zip_longest(there, wanted), 1):
+        if found is None or level is None or _level(found) != (level.price, level.size):
+            has = "nothing" if found is None else f"{found[1]} at {found[0]}"
+            expected = "nothing" if level is None else f"{level.size} at {_price(level.price)}"
+            return f"level {number} has {has}, expected {expected}"
+    return None
+
+
+def _level(found: Sequence[str]) -> tuple[Decimal, Decimal]:
+    return Decimal(found[0]) * PRICE_UNITS, Decimal(found[1])
 
 
 def _demand(answer: Json) -> None:

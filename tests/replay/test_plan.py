@@ -24,6 +24,7 @@ def test_the_book_is_the_files_after_every_message(tmp_path: Path, seed: int) ->
         found = Row(
             tuple(planner.levels(buys=False, count=LEVELS)),
             tuple(planner.levels(buys=True, count=LEVELS)),
+            LEVELS,
         )
         assert found == row, f"after message {number}, {message}"
 
@@ -49,6 +50,22 @@ def test_a_bad_line_is_named_with_its_field_and_value(tmp_path: Path, line: str,
 
     with pytest.raises(FileError, match=f"bad.csv, line 2.*{said}"):
         read_messages(file)
+
+
+def test_a_side_that_ends_within_the_files_depth_has_nothing_beyond(tmp_path: Path) -> None:
+    messages, book = tmp_path / "messages.csv", tmp_path / "book.csv"
+    # The first order leaves the only level that is shown, goes unseen, and never comes back.
+    messages.write_text("1,1,1,10,1000000,-1\n2,1,2,10,990000,-1\n3,3,2,10,990000,-1\n")
+    nothing = "-9999999999,0"
+    book.write_text(f"1000000,10,{nothing}\n990000,10,{nothing}\n9999999999,0,{nothing}\n")
+    planner = Planner()
+    rows = read_rows(book, 3, None)
+    played = [*planner.begin(read_messages(messages)[0], rows[0])]
+    for message, row in zip(read_messages(messages), rows, strict=True):
+        played += [*planner.step(message), *planner.look(row)]
+
+    assert played[-2:] == [Cancel("l2", False, 990000), Cancel("l1", False, 1000000)]
+    assert planner.levels(buys=False, count=9) == []
 
 
 def test_a_book_of_another_length_is_refused(tmp_path: Path) -> None:

@@ -77,6 +77,22 @@ def test_a_book_that_is_not_the_files_is_named(
     assert f"expected {cells[1]} at" in said
 
 
+def test_a_level_that_the_file_does_not_have_is_named(
+    exchange: Running, tmp_path: Path, market: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = Made(tmp_path / "messages.csv", tmp_path / "book.csv")
+    bids = "-9999999999,0"
+    made.messages.write_text("1,1,1,50,1010000,-1\n")
+    made.book.write_text(f"1010000,50,{bids},9999999999,0,{bids}\n")
+    assert play(exchange, wishes(made, market, check=True, keep=True)) == 0
+    made.messages.write_text("1,1,1,100,1000000,-1\n")
+    made.book.write_text(f"1000000,100,{bids},9999999999,0,{bids}\n")
+
+    assert play(exchange, wishes(made, market, check=True)) == 1
+    said = capsys.readouterr().err
+    assert "after message 1: ask level 2 has 50 at 101.00, expected nothing" in said
+
+
 def test_what_rests_at_the_end_is_canceled(
     exchange: Running, tmp_path: Path, market: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
