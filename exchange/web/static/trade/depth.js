@@ -54,5 +54,15 @@ export function Depth() {
   const { book } = useStore(market);
   const canvas = useRef(null);
   useEffect(() => paint(canvas.current, book));
+  useEffect(() => {
+    const again = () => paint(canvas.current, market.state.book);
+    const resized = new ResizeObserver(again);
+    resized.observe(canvas.current);
+    addEventListener("themechange", again);
+    return () => {
+      resized.disconnect();
+      removeEventListener("themechange", again);
+    };
+  }, []);
   return html`<canvas class="canvas" ref=${canvas} role="img" aria-label="Depth chart: cumulated quantity by price"></canvas>`;
 }
