@@ -55,7 +55,7 @@ def test_after_a_restart_the_page_shows_the_book_as_it_is(
 
 
 def is_update(frame: Json) -> bool:
-    return frame.get("channel", "").startswith("book:") and frame["type"] == "update"
+    return str(frame.get("channel")).startswith("book:") and frame["type"] == "update"
 
 
 def test_a_book_that_lost_a_frame_begins_again(page: Page, world: World) -> None:

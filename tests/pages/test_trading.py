@@ -187,6 +187,7 @@ def test_it_can_all_be_done_without_a_mouse(page: Page, world: World) -> None:
     expect(page.get_by_role("dialog")).to_have_count(0)
     expect(sign_in).to_be_focused()
     keyboard.press("Enter")
+    expect(page.get_by_label("Token")).to_be_focused()
     keyboard.type(world.alice.token or "")
     keyboard.press("Enter")
     expect(page.get_by_role("button", name="Sign out")).to_be_visible()

@@ -137,7 +137,7 @@ function feed(drawing, symbol, interval, setNote, setLast) {
 
 export function Chart() {
   const { symbol } = useStore(market);
-  const [interval, setInterval] = useState("1m");
+  const [interval, setInterval] = useState("15m");
   const [note, setNote] = useState("");
   const [last, setLast] = useState(null);
   const place = useRef(null);

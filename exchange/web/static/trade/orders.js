@@ -25,6 +25,7 @@ function Amend({ order, onClose }) {
   const form = useRef(null);
   useEffect(() => {
     const before = document.activeElement;
+    form.current.elements.amend_price.focus();
     form.current.elements.amend_price.select();
     return () => before.isConnected && before.focus();
   }, []);

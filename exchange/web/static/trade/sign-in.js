@@ -1,7 +1,7 @@
 // The dialog in which a token is given, or in the sandbox an account taken.
 
 import { openDialog } from "../shared/dialog.js";
-import { html, useEffect, useRef, useState } from "../shared/html.js";
+import { html, useLayoutEffect, useRef, useState } from "../shared/html.js";
 import { useStore } from "../shared/store.js";
 import { signIn, signInToSandbox } from "../shared/session.js";
 import { account } from "./state.js";
@@ -12,7 +12,7 @@ export function SignIn({ onClose }) {
   const [token, setToken] = useState("");
   const [problem, setProblem] = useState(null);
   const dialog = useRef(null);
-  useEffect(() => openDialog(dialog.current), []);
+  useLayoutEffect(() => openDialog(dialog.current), []);
   const enter = async (way) => {
     try {
       const session = await way();
