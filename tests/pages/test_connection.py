@@ -150,3 +150,20 @@ def test_more_markets_than_a_connection_can_follow_are_listed_with_their_prices(
         assert desk.levels("asks") == ["10.00"]
         expect(desk.part("legend")).to_contain_text("C 10.00")
         world.close()
+
+
+def test_the_first_market_is_shown_as_soon_as_it_is_made(
+    page: Page, server_url: str, template: str, server_redis_url: str, tmp_path: Path
+) -> None:
+    name = f"test_pages_{os.getpid()}_{next(numbers)}"
+    with (
+        fresh_database(server_url, template, name) as database_url,
+        running(database_url, server_redis_url, tmp_path) as exchange,
+    ):
+        page.goto(exchange.url)
+        expect(page.get_by_text("There is no market yet.")).to_be_visible()
+        world = World(exchange)
+
+        expect(page.get_by_role("heading", level=1)).to_have_text(world.market.replace("_", "/"))
+        expect(page.get_by_role("button", name="Sign in to trade")).to_be_visible()
+        world.close()
