@@ -165,5 +165,7 @@ def test_the_first_market_is_shown_as_soon_as_it_is_made(
         world = World(exchange)
 
         expect(page.get_by_role("heading", level=1)).to_have_text(world.market.replace("_", "/"))
-        expect(page.get_by_role("button", name="Sign in to trade")).to_be_visible()
+        page.locator("input[name=price]").fill("10")
+        page.locator("input[name=quantity]").fill("1")
+        expect(page.locator("[data-test=cost]")).to_have_text(f"10.000000 {world.quote}")
         world.close()

@@ -71,6 +71,19 @@ def test_nothing_shuts_anybody_out(page: Page, world: World, theme: Theme) -> No
         assert serious(page) == []
 
 
+@pytest.mark.parametrize("path", ["/", "/admin"])
+def test_before_any_script_has_run_the_page_is_dark_at_night(
+    browser: Browser, world: World, path: str
+) -> None:
+    context = browser.new_context(java_script_enabled=False, color_scheme="dark")
+    page = context.new_page()
+    page.goto(world.url + path)
+
+    expect(page.locator("body")).to_have_css("background-color", "rgb(11, 16, 23)")
+    expect(page.locator("noscript")).to_have_css("color", "rgb(230, 235, 242)")
+    context.close()
+
+
 def test_the_dialog_of_sign_in_shuts_nobody_out(page: Page, world: World) -> None:
     Desk(page, world.url, world.market)
     page.get_by_role("button", name="Sign in", exact=True).click()

@@ -16,19 +16,28 @@ export async function start() {
     for (const each of frame.markets) markets.set(each.symbol, each);
     market.set({ markets });
     for (const each of frame.markets) followTicker(each.symbol);
+    const known = market.state.currencies;
+    if (begun && frame.markets.some((each) => !known.has(each.base) || !known.has(each.quote))) readCurrencies();
     if (begun && market.state.symbol === null) show(frame.markets[0]?.symbol ?? null);
   });
-  const [markets, currencies] = await Promise.all([all("/markets?state=all"), all("/currencies")]);
-  market.set({
-    markets: new Map(markets.map((each) => [each.symbol, each])),
-    currencies: new Map(currencies.map((each) => [each.symbol, each])),
-  });
+  const [markets] = await Promise.all([all("/markets?state=all"), readCurrencies()]);
+  market.set({ markets: new Map(markets.map((each) => [each.symbol, each])) });
   for (const each of markets) followTicker(each.symbol);
   await lookAtTickers();
   setInterval(lookAtTickers, EVERY);
   const wanted = decodeURIComponent(location.hash.slice(1));
   begun = true;
   show(market.state.markets.has(wanted) ? wanted : markets[0]?.symbol ?? null);
+}
+
+// Read the currencies' names and scales, which have no channel.
+async function readCurrencies() {
+  try {
+    const currencies = await all("/currencies");
+    market.set({ currencies: new Map(currencies.map((each) => [each.symbol, each])) });
+  } catch (problem) {
+    market.set({ problem: problem.message });
+  }
 }
 
 let begun = false; // From then on the first market that is made is shown, where there was none.

@@ -13,7 +13,7 @@ const KINDS = [
   ["fok", "Limit, fill or kill"], ["market", "Market"],
 ];
 
-const SCALE = 8; // Of a currency that was made after the page was opened.
+const SCALE = 8; // Of a currency that is not known yet.
 
 const newId = () => Array.from(crypto.getRandomValues(new Uint8Array(12)), (b) => b.toString(16).padStart(2, "0")).join("");
 
