@@ -104,6 +104,10 @@ def test_a_phone_shows_it_all_without_scrolling_sideways(browser: Browser, world
 
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
     assert serious(page) == []
+    page.get_by_role("button", name="Amend order").first.click()
+    expect(page.locator("input[name=amend_price]")).to_be_focused()
+    button = page.get_by_role("button", name="Amend", exact=True)
+    expect(button).to_be_in_viewport(ratio=1)
     context.close()
 
 
