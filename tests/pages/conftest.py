@@ -7,7 +7,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.web.conftest import exchange, server_redis_url, world
 
@@ -26,6 +26,8 @@ ARGUMENTS = (
 )
 PATIENCE = 15_000
 """Milliseconds to wait for what must come, before the test fails."""
+
+expect.set_options(timeout=PATIENCE)
 
 numbers = count(1)
 

@@ -3,8 +3,9 @@
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, Route, expect
+from playwright.sync_api import BrowserContext, Locator, Page, Route, expect
 
+from tests.pages.desk import Desk
 from tests.pages.test_looks import AXE
 from tests.web.rest import Client, World
 
@@ -71,16 +72,86 @@ def test_an_operator_launches_a_market_and_trades_on_it(office: Office, world: W
     office.panel("Issue a token").get_by_role("button", name="Issue a token").click()
     token = office.page.locator("[data-part=token]").inner_text()
 
-    trader = world.client(token, int(number))
     order = {"market": market, "type": "limit", "price": "2.00", "quantity": "3.0000"}
-    trader.post("/orders", {**order, "side": "sell"}).ok(201)
     world.alice.post("/orders", {**order, "side": "buy"}).ok(201)
-    office.part("Markets")
-    row = office.panel("Markets").locator(f"tr[data-key={market}]")
-    row.get_by_role("button", name="Rules and trades").click()
+    desk = Desk(browser_of(office).new_page(), world.url, market)
+    desk.sign_in(world.client(token))
+    desk.part("bids").locator("button:not([disabled])").click()
+    expect(desk.page.locator("input[name=price]")).to_have_value("2.00")
+    desk.page.locator("button.place").click()
+    expect(desk.part("said")).to_contain_text("filled 3.0000")
+    expect(desk.part("last")).to_have_text("2.00")
+
+    office.part("Trades")
+    office.page.get_by_label("Market").select_option(market)
     trades = office.panel(f"Trades of {market}").locator("tbody tr")
     expect(trades).to_have_count(1)
     expect(trades).to_contain_text("2.00")
+
+
+def browser_of(office: Office) -> BrowserContext:
+    """Return another browser than the operator's: a cookie of its own."""
+    browser = office.page.context.browser
+    assert browser is not None
+    return browser.new_context()
+
+
+def test_rules_are_changed_and_the_refused_ones_are_not(office: Office, world: World) -> None:
+    office.part("Markets")
+    row = office.panel("Markets").locator(f"tr[data-key={world.market}]")
+    row.get_by_role("button", name="Rules and trades").click()
+    name = f"Rules of {world.market}"
+    form = office.fill(name, taker_fee="0.003", price_band="0.2")
+    expect(form.get_by_role("status")).to_have_text(f"{world.market} has its new rules.")
+    expect(row).to_contain_text("0.003")
+    rules = world.public.get(f"/markets/{world.market}").ok()
+    assert (float(rules["taker_fee"]), float(rules["price_band"])) == (0.003, 0.2)
+    assert float(rules["maker_fee"]) == 0.001
+
+    form = office.fill(name, taker_fee="2")
+    expect(form.locator("[name=taker_fee]")).to_have_attribute("aria-invalid", "true")
+    form = office.fill(name, taker_fee="0.003", price_band="none")
+    expect(form.get_by_role("status")).to_have_text(f"{world.market} has its new rules.")
+    assert world.public.get(f"/markets/{world.market}").ok()["price_band"] is None
+
+
+def test_money_is_paid_out_once_and_not_more_than_there_is(office: Office, world: World) -> None:
+    office.part("Accounts")
+    row = office.panel("Accounts").locator(f"tr[data-key='{world.alice.id}']")
+    row.get_by_role("button", name="Money and tokens").click()
+    name = f"Money of account {world.alice.id}"
+    money = {"way": "withdrawals", "currency": world.base, "reference": "wire 1"}
+    panel = office.fill(name, **money, amount="100.5")
+    expect(panel.locator("[name=amount]")).to_have_attribute("aria-invalid", "true")
+    for _ in range(2):
+        panel = office.fill(name, **money, amount="40")
+        expect(panel.get_by_role("status")).to_contain_text("under wire 1.")
+
+    assert float(world.alice.balance(world.base)[2]) == 60
+
+
+def test_a_token_is_revoked(office: Office, world: World) -> None:
+    office.part("Accounts")
+    row = office.panel("Accounts").locator(f"tr[data-key='{world.alice.id}']")
+    row.get_by_role("button", name="Money and tokens").click()
+    tokens = office.panel(f"Tokens of account {world.alice.id}")
+    revoke = tokens.get_by_role("button", name="Revoke")
+    revoke.click()
+    dialog = office.page.get_by_role("dialog")
+    dialog.get_by_role("button", name="Leave it").click()
+    expect(revoke).to_be_focused()
+    revoke.click()
+    dialog.get_by_role("button", name="Revoke it").click()
+
+    expect(tokens).to_contain_text("revoked")
+    assert world.alice.get("/balances").status == 401
+
+
+def test_a_currency_is_renamed(office: Office, world: World) -> None:
+    office.part("Currencies")
+    office.fill("Rename a currency", symbol=world.base, name="Gold")
+
+    expect(office.panel("Currencies").locator(f"tr[data-key={world.base}]")).to_contain_text("Gold")
 
 
 def test_a_state_is_changed_once_it_is_confirmed(office: Office, world: World) -> None:
@@ -191,7 +262,7 @@ def test_who_is_no_admin_is_told_so(page: Page, world: World) -> None:
     expect(page.get_by_role("navigation")).to_have_count(0)
 
 
-PARTS = ["Health", "Currencies", "Markets", "Accounts", "Orders", "Audit log", "Proof"]
+PARTS = ["Health", "Currencies", "Markets", "Accounts", "Orders", "Trades", "Audit log", "Proof"]
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

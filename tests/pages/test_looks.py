@@ -17,11 +17,16 @@ PHONE = {"width": 390, "height": 844}
 OBSERVE = """
 window.longest = 0;
 window.frames = 0;
+window.paints = 0;
+window.first = document.querySelector(".level");
+window.last = [...document.querySelectorAll(".level")].at(-1);
 new PerformanceObserver((list) => {
   for (const task of list.getEntries()) window.longest = Math.max(window.longest, task.duration);
 }).observe({entryTypes: ["longtask"]});
 const count = () => { window.frames += 1; requestAnimationFrame(count); };
 requestAnimationFrame(count);
+new MutationObserver(() => window.paints += 1).observe(
+  document.querySelector(".book"), {subtree: true, childList: true, characterData: true});
 """
 
 LONGEST_TASK = 250
@@ -66,6 +71,19 @@ def test_nothing_shuts_anybody_out(page: Page, world: World, theme: Theme) -> No
         assert serious(page) == []
 
 
+@pytest.mark.parametrize("path", ["/", "/admin"])
+def test_before_any_script_has_run_the_page_is_dark_at_night(
+    browser: Browser, world: World, path: str
+) -> None:
+    context = browser.new_context(java_script_enabled=False, color_scheme="dark")
+    page = context.new_page()
+    page.goto(world.url + path)
+
+    expect(page.locator("body")).to_have_css("background-color", "rgb(11, 16, 23)")
+    expect(page.locator("noscript")).to_have_css("color", "rgb(230, 235, 242)")
+    context.close()
+
+
 def test_the_dialog_of_sign_in_shuts_nobody_out(page: Page, world: World) -> None:
     Desk(page, world.url, world.market)
     page.get_by_role("button", name="Sign in", exact=True).click()
@@ -86,6 +104,10 @@ def test_a_phone_shows_it_all_without_scrolling_sideways(browser: Browser, world
 
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
     assert serious(page) == []
+    page.get_by_role("button", name="Amend order").first.click()
+    expect(page.locator("input[name=amend_price]")).to_be_focused()
+    button = page.get_by_role("button", name="Amend", exact=True)
+    expect(button).to_be_in_viewport(ratio=1)
     context.close()
 
 
@@ -105,5 +127,7 @@ def test_many_updates_are_painted_once_per_frame(page: Page, world: World) -> No
     expect(desk.part("last")).to_have_text("10.00")
     expect(desk.part("bids").locator("button").first).to_contain_text("9.00")
     assert page.evaluate("document.querySelectorAll('.level').length") == rows, "rows are reused"
-    assert page.evaluate("window.frames") > 0
+    assert page.evaluate("window.first.isConnected && window.last.isConnected")
+    frames, paints = page.evaluate("[window.frames, window.paints]")
+    assert 0 < paints <= frames, "painted once per frame"
     assert page.evaluate("window.longest") < LONGEST_TASK

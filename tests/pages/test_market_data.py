@@ -2,9 +2,10 @@
 
 import os
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.pages.desk import Desk
 from tests.web.rest import Running, World, fresh_database, running
@@ -101,3 +102,41 @@ def test_a_real_exchange_offers_no_such_button(page: Page, world: World) -> None
 
     expect(page.get_by_role("dialog")).to_be_visible()
     expect(page.get_by_role("button", name="New account with funds")).to_have_count(0)
+
+
+def test_nothing_is_fetched_from_elsewhere_and_the_charts_name_their_maker(
+    page: Page, world: World
+) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    trade(world, "10", "0.5")
+    desk = Desk(page, world.url, world.market)
+    expect(desk.part("legend")).to_contain_text("C 10.00")
+    page.goto(f"{world.url}/admin")
+    expect(page.get_by_label("Token")).to_be_visible()
+    assert len(asked) > 10
+    assert [url for url in asked if not url.startswith(world.url)] == []
+
+    page.goto(world.url)
+    link = page.get_by_role("contentinfo").get_by_role("link", name="TradingView")
+    expect(link).to_have_attribute("href", "https://www.tradingview.com/")
+
+
+def test_times_are_those_of_who_looks(browser: Browser, world: World) -> None:
+    trade(world, "10", "0.5")
+    context = browser.new_context(timezone_id="Asia/Kolkata", locale="en-US")
+    page = context.new_page()
+    desk = Desk(page, world.url, world.market)
+    expect(desk.part("tape").locator("tr")).to_have_count(1)
+    shown = desk.part("tape").locator("td").last.inner_text()
+    (last,) = world.public.get(f"/markets/{world.market}/trades").items()
+    there = datetime.fromisoformat(last["time"]) + timedelta(hours=5, minutes=30)
+    assert shown == f"{there:%H:%M:%S}"
+
+    labels = page.evaluate("""async () => {
+        const { timesOf } = await import("/static/trade/chart.js");
+        const label = (interval) => timesOf(interval).timeScale.tickMarkFormatter(1700000400, 3);
+        return [label("5m"), label("1d")];
+    }""")
+    assert labels == ["03:50", None]
+    context.close()

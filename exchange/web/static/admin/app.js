@@ -10,6 +10,7 @@ import { Health } from "./health.js";
 import { Markets } from "./markets.js";
 import { Orders } from "./orders.js";
 import { Audit, Proof } from "./oversight.js";
+import { Trades } from "./trades.js";
 
 const PARTS = {
   health: ["Health", Health],
@@ -17,6 +18,7 @@ const PARTS = {
   markets: ["Markets", Markets],
   accounts: ["Accounts", Accounts],
   orders: ["Orders", Orders],
+  trades: ["Trades", Trades],
   audit: ["Audit log", Audit],
   proof: ["Proof", Proof],
 };

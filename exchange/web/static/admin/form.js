@@ -1,6 +1,7 @@
 // A form whose refusals stand at the field that they name, and a dialog that asks before it does.
 
-import { html, useEffect, useRef, useState } from "../shared/html.js";
+import { openDialog } from "../shared/dialog.js";
+import { html, useLayoutEffect, useRef, useState } from "../shared/html.js";
 
 // `fields`: [{name, label, unit?, type?, options?, required?, value?}]. `send` gets what was filled in and
 // returns what to say. Empty fields are left out.
@@ -58,7 +59,7 @@ export function Confirm({ title, text, typed, action, send, onClose }) {
   const dialog = useRef(null);
   const [word, setWord] = useState("");
   const [problem, setProblem] = useState("");
-  useEffect(() => dialog.current.showModal(), []);
+  useLayoutEffect(() => openDialog(dialog.current), []);
   const submit = async (event) => {
     event.preventDefault();
     try {

@@ -3,7 +3,8 @@
 import { patch, post } from "../shared/api.js";
 import { html, useState } from "../shared/html.js";
 import { Confirm, Form } from "./form.js";
-import { List, time, useList } from "./table.js";
+import { List, useList } from "./table.js";
+import { TradesOf } from "./trades.js";
 
 const STATES = {
   active: "All orders are taken.",
@@ -20,14 +21,6 @@ const RULES = [
   { name: "price_band", label: "Price band, 0.1 is 10 %" },
   { name: "maker_fee", label: "Maker fee, 0.001 is 0.1 %" },
   { name: "taker_fee", label: "Taker fee" },
-];
-
-const TRADES = [
-  { name: "Id", kind: "number", show: (t) => t.id },
-  { name: "Time (UTC)", show: (t) => time(t.time) },
-  { name: "Taker", show: (t) => t.taker_side },
-  { name: "Price", kind: "number", show: (t) => t.price },
-  { name: "Quantity", kind: "number", show: (t) => t.quantity },
 ];
 
 export function Markets() {
@@ -52,7 +45,7 @@ export function Markets() {
   };
   return html`<div class="columns">
     <div><${List} title="Markets" list=${list} columns=${columns} rowKey=${(m) => m.symbol} />
-      ${chosen && html`<${Trades} key=${chosen.symbol} symbol=${chosen.symbol} />`}</div>
+      ${chosen && html`<${TradesOf} key=${chosen.symbol} symbol=${chosen.symbol} />`}</div>
     <div>${chosen && html`<${Rules} key=${chosen.symbol} market=${chosen} done=${list.again} />`}
       <${Form} title="Open a market" hint="It trades at once, without a restart. One tick times one lot must be whole in the quote currency."
         send=${create} fields=${[
@@ -95,9 +88,4 @@ function Rules({ market, done }) {
   const fields = RULES.map((f) => ({ ...f, value: market[f.name] ?? "none" }));
   return html`<${Form} title=${`Rules of ${market.symbol}`} action="Change the rules" reset=${false}
     hint="For orders from now on; those that rest stay. A price band of none is no band." send=${send} fields=${fields} />`;
-}
-
-function Trades({ symbol }) {
-  const list = useList(`/markets/${symbol}/trades`);
-  return html`<${List} title=${`Trades of ${symbol}`} list=${list} columns=${TRADES} rowKey=${(t) => t.id} />`;
 }

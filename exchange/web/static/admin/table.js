@@ -1,18 +1,21 @@
 // A list of the API as a table, a page at a time: "older" fetches what comes after.
 
 import { get, query } from "../shared/api.js";
-import { html, useCallback, useEffect, useState } from "../shared/html.js";
+import { html, useCallback, useEffect, useRef, useState } from "../shared/html.js";
 
 // Return {items, more, older, again, problem} of a list; it begins again when path or filter change.
 export function useList(path, filter = {}, limit = 50) {
   const [list, setList] = useState({ items: [], cursor: null, problem: "" });
   const asked = JSON.stringify(filter);
+  const newest = useRef(null); // The page that was asked for last: answers may overtake each other.
   const fetchPage = useCallback(async (cursor, before) => {
+    const call = {};
+    newest.current = call;
     try {
       const page = await get(path + query({ ...JSON.parse(asked), limit, cursor }));
-      setList({ items: [...before, ...page.items], cursor: page.next_cursor, problem: "" });
+      if (newest.current === call) setList({ items: [...before, ...page.items], cursor: page.next_cursor, problem: "" });
     } catch (refusal) {
-      setList({ items: before, cursor: null, problem: refusal.message });
+      if (newest.current === call) setList({ items: before, cursor: null, problem: refusal.message });
     }
   }, [path, asked, limit]);
   useEffect(() => { fetchPage(null, []); }, [fetchPage]);

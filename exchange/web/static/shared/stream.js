@@ -11,7 +11,8 @@ export class Stream {
   constructor() {
     this.status = "connecting"; // connecting, live, lost
     this.onStatus = [];
-    this._channels = new Map(); // Name to {take, from, refused}
+    this._channels = new Map(); // Name to {take, from, began, refused}
+    this._asked = new Set(); // Channels that this turn wants; they go in one frame.
     this._waiting = new Map();
     this._nextId = 1;
     this._private = false;
@@ -22,9 +23,10 @@ export class Stream {
   }
 
   // Deliver a channel's frames to `take`. `from()` names the sequence to replay from, or undefined;
-  // `refused(problem)` is told that it cannot be had. Who subscribes again begins it again.
-  subscribe(channel, take, { from, refused } = {}) {
-    this._channels.set(channel, { take, from, refused });
+  // `began()` is told that no frame is missed from now on, `refused(problem)` that it cannot be had:
+  // channels with these go in frames of their own. Who subscribes again begins it again.
+  subscribe(channel, take, { from, began, refused } = {}) {
+    this._channels.set(channel, { take, from, began, refused });
     if (this.status === "live") this._begin(channel);
   }
 
@@ -88,16 +90,33 @@ export class Stream {
     for (const channel of this._channels.keys()) this._begin(channel);
   }
 
-  async _begin(channel) {
-    const { from, refused } = this._channels.get(channel);
-    const start = from?.();
+  _begin(channel) {
+    const { from, began, refused } = this._channels.get(channel);
+    if (from || began || refused) {
+      this._ask([channel], from?.());
+      return;
+    }
+    if (this._asked.size === 0) queueMicrotask(() => this._askAll());
+    this._asked.add(channel);
+  }
+
+  _askAll() {
+    const channels = [...this._asked].filter((channel) => this._channels.has(channel));
+    this._asked.clear();
+    if (channels.length && this.status === "live") this._ask(channels);
+  }
+
+  async _ask(channels, start) {
     const parameters = start === undefined ? {} : { from: start };
     try {
-      await this.request("subscribe", { channels: [channel], ...parameters });
+      await this.request("subscribe", { channels, ...parameters });
+      for (const channel of channels) this._channels.get(channel)?.began?.();
     } catch (problem) {
       if (problem.code === "unreachable") return;
-      if (problem.code === "rate_limited") setTimeout(() => this.restart(channel), 1000);
-      else refused?.(problem);
+      if (problem.code === "rate_limited") setTimeout(() => channels.forEach((channel) => this.restart(channel)), 1000);
+      // One that cannot be had refuses them all: each by itself, to have the others.
+      else if (channels.length > 1) channels.forEach((channel) => this._ask([channel]));
+      else this._channels.get(channels[0])?.refused?.(problem);
     }
   }
 

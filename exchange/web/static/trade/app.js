@@ -34,7 +34,7 @@ function Top({ onSignIn }) {
   }, [symbol, last]);
   const leave = async () => {
     await signOut();
-    await follow(null);
+    follow(null);
   };
   return html`<header class="top">
     <h1 class="symbol">${symbol?.replace("_", "/") ?? "Exchange"}</h1>
@@ -95,7 +95,7 @@ addEventListener("hashchange", () => {
 try {
   const [session, sandbox] = await Promise.all([currentSession(), hasSandbox(), start()]);
   account.set({ sandbox });
-  if (session) await follow(session);
+  if (session) follow(session);
 } catch (problem) {
   market.set({ problem: problem.message });
 }

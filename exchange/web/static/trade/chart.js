@@ -4,13 +4,15 @@ import { html, useEffect, useRef, useState } from "../shared/html.js";
 import { useStore } from "../shared/store.js";
 import { get, query } from "../shared/api.js";
 import { scaleOf } from "../shared/decimal.js";
+import { minute, when } from "../shared/clock.js";
 import { perFrame } from "../shared/frame.js";
 import { color } from "../shared/theme.js";
-import { CandlestickSeries, HistogramSeries, createChart } from "../vendor/lightweight-charts.js";
+import { CandlestickSeries, HistogramSeries, TickMarkType, createChart } from "../vendor/lightweight-charts.js";
 import { current, market, stream } from "./state.js";
 
 const INTERVALS = ["1m", "5m", "15m", "30m", "1h", "4h", "1d", "1w"];
 const CANDLES = 500;
+const DAYS = ["1d", "1w"]; // These begin at midnight UTC, wherever they are looked at.
 
 const seconds = (time) => Math.floor(Date.parse(time) / 1000);
 
@@ -29,6 +31,16 @@ const candleColors = () => ({
   downColor: color("--sell"), wickDownColor: color("--sell"),
 });
 
+// The chart's own times are UTC; a trade stands on the tape at the time of who looks at it.
+export function timesOf(interval) {
+  const local = !DAYS.includes(interval);
+  return {
+    localization: { timeFormatter: (time) => (local ? when(time * 1000) : new Date(time * 1000).toISOString().slice(0, 10)) },
+    // null: the chart's own label, a date.
+    timeScale: { tickMarkFormatter: (time, kind) => (local && kind === TickMarkType.Time ? minute(time * 1000) : null) },
+  };
+}
+
 // A chart in an element: candles are collected, and drawn once per frame.
 class Drawing {
   constructor(element) {
@@ -42,11 +54,13 @@ class Drawing {
     this.recolor = () => {
       this.chart.applyOptions(colors());
       this.candles.applyOptions(candleColors());
+      this.volume.setData(this.volume.data().map((each) => ({ ...each, color: fill(each.customValues.falls) })));
     };
     addEventListener("themechange", this.recolor);
   }
 
-  begin(candles, digits) {
+  begin(candles, digits, interval) {
+    this.chart.applyOptions(timesOf(interval));
     this.candles.applyOptions({ priceFormat: { type: "price", precision: digits, minMove: 10 ** -digits } });
     const rows = [...new Map(candles.map((candle) => [seconds(candle.time), candle]))].sort(([a], [b]) => a - b);
     this.candles.setData(rows.map(([, candle]) => bar(candle)));
@@ -82,9 +96,9 @@ class Drawing {
 const bar = (candle) => ({
   time: seconds(candle.time), open: Number(candle.open), high: Number(candle.high), low: Number(candle.low), close: Number(candle.close),
 });
-const volume = (candle) => ({
-  time: seconds(candle.time), value: Number(candle.volume), color: color(Number(candle.close) < Number(candle.open) ? "--sell-fill" : "--buy-fill"),
-});
+const falls = (candle) => Number(candle.close) < Number(candle.open);
+const fill = (falling) => color(falling ? "--sell-fill" : "--buy-fill");
+const volume = (candle) => ({ time: seconds(candle.time), value: Number(candle.volume), color: fill(falls(candle)), customValues: { falls: falls(candle) } });
 
 // Fill a drawing with a market's candles and keep it up to date; return what ends that.
 function feed(drawing, symbol, interval, setNote, setLast) {
@@ -96,10 +110,11 @@ function feed(drawing, symbol, interval, setNote, setLast) {
     try {
       const { items } = await get(`/markets/${symbol}/candles${query({ interval, limit: CANDLES })}`);
       if (ended) return;
-      drawing.begin(items.filter((candle) => candle.open !== null), digits);
+      const traded = items.filter((candle) => candle.open !== null);
+      drawing.begin(traded, digits, interval);
       loaded = true;
-      setLast(items.at(-1) ?? null);
-      setNote(items.length ? "" : "No trade yet.");
+      setLast(traded.at(-1) ?? null);
+      setNote(traded.length ? "" : "No trade yet.");
     } catch (problem) {
       if (!ended) setNote(problem.status === 404 ? "This exchange keeps no candles." : problem.message);
     }
@@ -110,6 +125,7 @@ function feed(drawing, symbol, interval, setNote, setLast) {
     else if (loaded && frame.candles) {
       drawing.update(frame.candles);
       setLast(frame.candles.at(-1));
+      setNote("");
     }
   });
   load();
@@ -121,7 +137,7 @@ function feed(drawing, symbol, interval, setNote, setLast) {
 
 export function Chart() {
   const { symbol } = useStore(market);
-  const [interval, setInterval] = useState("1m");
+  const [interval, setInterval] = useState("15m");
   const [note, setNote] = useState("");
   const [last, setLast] = useState(null);
   const place = useRef(null);
@@ -139,7 +155,7 @@ export function Chart() {
 
 // The newest candle in words: what the drawing shows to the eye.
 function Legend({ candle }) {
-  const way = Number(candle.close) < Number(candle.open) ? "sell" : "buy";
+  const way = falls(candle) ? "sell" : "buy";
   const values = [["O", candle.open], ["H", candle.high], ["L", candle.low], ["C", candle.close], ["V", candle.volume]];
   return values.map(([name, value]) => html`<span key=${name}>${name} <span class=${name === "V" ? "" : way}>${value}</span> </span>`);
 }

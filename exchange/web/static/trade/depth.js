@@ -43,16 +43,43 @@ function paint(canvas, book) {
     context.fillStyle = color(`${name}-fill`);
     context.fill();
   }
+  label(context, book, { bids, asks, width, height, x, y });
+}
+
+// Write the outermost prices, the best ones between them, and what each side holds in all.
+function label(context, book, { bids, asks, width, height, x, y }) {
   context.fillStyle = color("--dim");
   context.font = "11px system-ui";
-  context.fillText(String(low), 4, height - 4);
-  context.textAlign = "right";
-  context.fillText(String(high), width - 4, height - 4);
+  const write = (text, place, from, align) => {
+    context.textAlign = align;
+    context.fillText(text, place, from);
+  };
+  const best = [book.bids[0]?.price ?? "none", book.asks[0]?.price ?? "none"].join(" | ");
+  const middle = x(((bids[0] ?? asks[0])[0] + (asks[0] ?? bids[0])[0]) / 2);
+  write(best, Math.min(Math.max(middle, 150), width - 150), height - 4, "center");
+  for (const [side, points, place, align] of [[book.bids, bids, 4, "left"], [book.asks, asks, width - 4, "right"]]) {
+    if (!points.length) continue;
+    const total = points.at(-1)[1];
+    write(side[points.length - 1].price, place, height - 4, align);
+    write(`in all ${quantity(total)}`, place, Math.max(y(total) - 5, 11), align);
+  }
 }
+
+const quantity = (value) => value.toLocaleString("en", { maximumFractionDigits: 4 });
 
 export function Depth() {
   const { book } = useStore(market);
   const canvas = useRef(null);
   useEffect(() => paint(canvas.current, book));
+  useEffect(() => {
+    const again = () => paint(canvas.current, market.state.book);
+    const resized = new ResizeObserver(again);
+    resized.observe(canvas.current);
+    addEventListener("themechange", again);
+    return () => {
+      resized.disconnect();
+      removeEventListener("themechange", again);
+    };
+  }, []);
   return html`<canvas class="canvas" ref=${canvas} role="img" aria-label="Depth chart: cumulated quantity by price"></canvas>`;
 }

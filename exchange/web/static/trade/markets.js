@@ -7,11 +7,12 @@ import { market } from "./state.js";
 import { show } from "./feeds.js";
 
 export function Markets() {
-  const { markets, tickers, symbol } = useStore(market);
+  const { markets, tickers, currencies, symbol } = useStore(market);
   const [wanted, setWanted] = useState("");
   const text = wanted.trim().toUpperCase().replace("/", "_");
+  const called = (currency) => currencies.get(currency)?.name.toUpperCase().includes(text);
   const found = [...markets.values()]
-    .filter((each) => each.symbol.includes(text) && (text || each.state !== "delisted"))
+    .filter((each) => (text ? each.symbol.includes(text) || called(each.base) || called(each.quote) : each.state !== "delisted"))
     .sort((a, b) => (a.symbol < b.symbol ? -1 : 1));
   return html`<section class="panel markets" aria-label="Markets">
     <header><label class="search"><span class="hidden-label">Search markets</span>
@@ -25,7 +26,7 @@ export function Markets() {
           <span class="number">${ticker?.last ? grouped(ticker.last) : ""} <small class=${change.startsWith("-") ? "sell" : "buy"}>${change && `${change} %`}</small></span>
         </button>`;
       })}
-      ${found.length === 0 && html`<p class="dim empty">No market is called that.</p>`}
+      ${found.length === 0 && html`<p class="dim empty">${text ? "No market is called that." : "There is no market yet."}</p>`}
     </div>
   </section>`;
 }

@@ -4,7 +4,7 @@ import { html, useEffect, useRef, useState } from "../shared/html.js";
 import { useStore } from "../shared/store.js";
 import { post } from "../shared/api.js";
 import { divide, grouped, isDecimal, isZero, multiply, scaleOf, toStep, trim } from "../shared/decimal.js";
-import { account, current, market, onPick } from "./state.js";
+import { account, current, lastPrice, market, onPick } from "./state.js";
 import { take } from "./feeds.js";
 import { preview } from "./preview.js";
 
@@ -12,6 +12,8 @@ const KINDS = [
   ["limit", "Limit"], ["post_only", "Limit, post only"], ["ioc", "Limit, immediate or cancel"],
   ["fok", "Limit, fill or kill"], ["market", "Market"],
 ];
+
+const SCALE = 8; // Of a currency that is not known yet.
 
 const newId = () => Array.from(crypto.getRandomValues(new Uint8Array(12)), (b) => b.toString(16).padStart(2, "0")).join("");
 
@@ -22,6 +24,9 @@ function request(rules, { side, kind, price, amount }) {
   const more = kind === "post_only" ? { post_only: true } : kind === "limit" ? {} : { time_in_force: kind };
   return { ...base, type: "limit", price, quantity: amount, ...more };
 }
+
+// The second click of a double click is no second order.
+const once = (event) => event.detail > 1 && event.preventDefault();
 
 // Return how much a share (0 to 100) of the balance buys or sells; "" where that cannot be told.
 function share(percent, rules, { side, kind, price }, balances, currencies) {
@@ -43,12 +48,12 @@ function Field({ label, unit, name, value, problem, onInput, readOnly }) {
 }
 
 function Preview({ rules, order }) {
-  const { book } = useStore(market);
-  const found = preview(rules, order, book);
+  const { book, currencies } = useStore(market);
+  const found = preview(rules, order, book, (currency) => currencies.get(currency)?.scale ?? SCALE);
   if (found === null) return html`<dl class="preview dim"><dt>Cost</dt><dd>-</dd><dt>Fee</dt><dd>-</dd></dl>`;
   return html`<dl class="preview"><dt>${order.side === "buy" ? "Cost" : "Proceeds"}</dt>
     <dd data-test="cost">${found.short ? "more than the book holds" : `${grouped(found.notional)} ${rules.quote}`}</dd>
-    <dt>Fee, at most</dt><dd data-test="fee">${found.fee} ${found.feeCurrency}</dd></dl>`;
+    <dt>Fee, about</dt><dd data-test="fee">${found.fee} ${found.feeCurrency}</dd></dl>`;
 }
 
 export function OrderForm({ onSignIn }) {
@@ -64,16 +69,23 @@ export function OrderForm({ onSignIn }) {
   const [busy, setBusy] = useState(false);
   const attempt = useRef({ content: "", id: "" });
   const rules = current();
+  // What is typed is no share of the balance any more.
+  const setQuantity = (text) => {
+    setAmount(text);
+    setPercent(0);
+  };
 
   useEffect(() => {
     setPrice("");
-    setAmount("");
+    setQuantity("");
     setProblem(null);
+    setSaid("");
   }, [symbol]);
   useEffect(() => onPick(({ side: taken, level }) => {
     setSide(taken);
     setPrice(level.price);
-    setAmount(level.total);
+    setQuantity(level.total);
+    setProblem(null);
     setKind((now) => (now === "market" ? "limit" : now));
   }), []);
 
@@ -81,13 +93,22 @@ export function OrderForm({ onSignIn }) {
   const order = { side, kind, price: price.trim(), amount: amount.trim() };
   const spends = kind === "market" && side === "buy";
   const slide = (value) => {
+    // A share of money buys nothing without a price: the last one is a beginning.
+    const at = order.price || kind === "market" ? order.price : lastPrice() ?? "";
+    setPrice(at);
+    setAmount(share(value, rules, { ...order, price: at }, balances));
     setPercent(value);
-    setAmount(share(value, rules, order, balances));
   };
   const choose = (chosen) => {
     setSide(chosen);
     setProblem(null);
-    if (kind === "market") setAmount("");
+    if (kind === "market") setQuantity("");
+  };
+  const chooseKind = (chosen) => {
+    setKind(chosen);
+    setProblem(null);
+    // A market buy spends money, and the others count what is bought.
+    if (side === "buy" && (kind === "market") !== (chosen === "market")) setQuantity("");
   };
   const submit = async (event) => {
     event.preventDefault();
@@ -114,7 +135,7 @@ export function OrderForm({ onSignIn }) {
   };
   const own = balances.get(side === "buy" ? rules.quote : rules.base);
   const name = spends ? "quote_quantity" : "quantity";
-  const shown = problem && problem.field === "notional" ? { ...problem, message: problem.message, field: name } : problem;
+  const shown = problem && problem.field === "notional" ? { message: problem.message, field: name } : problem;
   const placed = ["price", "quantity", "quote_quantity"].includes(shown?.field) && !(kind === "market" && shown.field === "price");
   return html`<section class="panel form" aria-label="New order">
     <header role="group" aria-label="Side">
@@ -123,15 +144,15 @@ export function OrderForm({ onSignIn }) {
     </header>
     <form class="body scroll" onSubmit=${submit} noValidate>
       <label class="field"><span>Kind of order</span>
-        <select name="kind" value=${kind} onChange=${(e) => setKind(e.target.value)}>
+        <select name="kind" value=${kind} onChange=${(e) => chooseKind(e.target.value)}>
           ${KINDS.map(([value, text]) => html`<option value=${value}>${text}</option>`)}</select></label>
       ${kind !== "market" && html`<${Field} label="Price" unit=${rules.quote} name="price" value=${price} problem=${shown} onInput=${setPrice} />`}
-      <${Field} label=${spends ? "Spend" : "Quantity"} unit=${spends ? rules.quote : rules.base} name=${name} value=${amount} problem=${shown} onInput=${setAmount} />
+      <${Field} label=${spends ? "Spend" : "Quantity"} unit=${spends ? rules.quote : rules.base} name=${name} value=${amount} problem=${shown} onInput=${setQuantity} />
       <label class="field"><span><span>Share of the balance</span><span>${percent} %</span></span>
         <input type="range" min="0" max="100" step="5" name="share" value=${percent} disabled=${!own} onInput=${(e) => slide(Number(e.target.value))} /></label>
       <p class="dim available">Available: ${own ? `${grouped(own.available)} ${own.currency}` : "-"}</p>
       <${Preview} rules=${rules} order=${order} />
-      ${session ? html`<button type="submit" class=${`place ${side}-side`} disabled=${busy}>${side === "buy" ? "Buy" : "Sell"} ${rules.base}</button>`
+      ${session ? html`<button type="submit" class=${`place ${side}-side`} disabled=${busy} onClick=${once}>${side === "buy" ? "Buy" : "Sell"} ${rules.base}</button>`
         : html`<button type="button" class="primary" onClick=${onSignIn}>Sign in to trade</button>`}
       ${problem && !placed && html`<p class="problem" role="alert" data-test="form-problem">${problem.message}</p>`}
       <p role="status" data-test="said">${said}</p>

@@ -1,6 +1,7 @@
 // The account: open orders with cancel and amend, order history, fills, balances.
 
-import { html, useState } from "../shared/html.js";
+import { when } from "../shared/clock.js";
+import { html, useEffect, useRef, useState } from "../shared/html.js";
 import { useStore } from "../shared/store.js";
 import { patch, remove } from "../shared/api.js";
 import { grouped, isZero } from "../shared/decimal.js";
@@ -10,7 +11,6 @@ import { take } from "./feeds.js";
 const TABS = [["open", "Open orders"], ["history", "Order history"], ["fills", "Fills"], ["balances", "Balances"]];
 const SHOWN = 100;
 
-const when = (time) => new Date(time).toLocaleString([], { dateStyle: "short", timeStyle: "medium", hour12: false });
 const pair = (symbol) => symbol.replace("_", "/");
 
 async function keep(call) {
@@ -22,6 +22,13 @@ function Amend({ order, onClose }) {
   const [price, setPrice] = useState(order.price);
   const [quantity, setQuantity] = useState(order.quantity);
   const [problem, setProblem] = useState(null);
+  const form = useRef(null);
+  useEffect(() => {
+    const before = document.activeElement;
+    form.current.elements.amend_price.focus();
+    form.current.elements.amend_price.select();
+    return () => before.isConnected && before.focus();
+  }, []);
   const submit = async (event) => {
     event.preventDefault();
     const changes = {};
@@ -32,14 +39,20 @@ function Amend({ order, onClose }) {
       onClose();
     } catch (refusal) {
       setProblem(refusal);
+      form.current?.elements[`amend_${refusal.field}`]?.focus();
     }
   };
-  const wrong = (field) => (problem?.field === field ? "true" : "false");
-  return html`<tr class="amend"><td colspan="9"><form class="row" onSubmit=${submit} aria-label=${`Amend order ${order.id}`}>
-    <label>Price <input name="amend_price" inputmode="decimal" value=${price} aria-invalid=${wrong("price")} onInput=${(e) => setPrice(e.target.value.trim())} /></label>
-    <label>Quantity <input name="amend_quantity" inputmode="decimal" value=${quantity} aria-invalid=${wrong("quantity")} onInput=${(e) => setQuantity(e.target.value.trim())} /></label>
+  const marks = (field) => ({
+    name: `amend_${field}`, inputmode: "decimal", autocomplete: "off",
+    "aria-invalid": problem?.field === field ? "true" : "false",
+    "aria-describedby": problem?.field === field ? `problem-of-${order.id}` : undefined,
+  });
+  return html`<tr class="amend"><td colspan="9"><form class="row" ref=${form} onSubmit=${submit} noValidate
+      aria-label=${`Amend order ${order.id}`} onKeyDown=${(e) => e.key === "Escape" && onClose()}>
+    <label>Price <input ...${marks("price")} value=${price} onInput=${(e) => setPrice(e.target.value.trim())} /></label>
+    <label>Quantity <input ...${marks("quantity")} value=${quantity} onInput=${(e) => setQuantity(e.target.value.trim())} /></label>
     <button class="primary small" type="submit">Amend</button><button class="small" type="button" onClick=${onClose}>Leave as it is</button>
-    ${problem && html`<span class="problem" role="alert">${problem.message}</span>`}</form></td></tr>`;
+    ${problem && html`<span class="problem" id=${`problem-of-${order.id}`} role="alert">${problem.message}</span>`}</form></td></tr>`;
 }
 
 function Open({ orders }) {

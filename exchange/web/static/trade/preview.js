@@ -3,11 +3,18 @@
 import { add, compare, divide, isDecimal, isZero, multiply, rescale, scaleOf, subtract } from "../shared/decimal.js";
 
 const NONE = "0";
-const FEE_DIGITS = 8;
 
 // Return {notional, fee, feeCurrency, short}, or null while the fields hold no order.
-// `short`: the book holds less than a market order wants.
-export function preview(rules, { side, kind, price, amount }, book) {
+// `short`: the book holds less than a market order wants. `scales(currency)`: its decimal places.
+export function preview(rules, order, book, scales) {
+  const found = estimate(rules, order, book);
+  if (found === null) return null;
+  // As the exchange rounds: a fee up to the currency's smallest unit, and what is paid never.
+  const notional = rescale(found.notional, scales(rules.quote), true);
+  return { ...found, notional, fee: rescale(found.fee, scales(found.feeCurrency), true) };
+}
+
+function estimate(rules, { side, kind, price, amount }, book) {
   if (!isDecimal(amount) || isZero(amount) || amount.startsWith("-")) return null;
   if (kind !== "market") {
     if (!isDecimal(price) || isZero(price)) return null;
@@ -25,7 +32,7 @@ export function preview(rules, { side, kind, price, amount }, book) {
 function withFee(rules, side, notional, quantity, maker, short) {
   const rate = maker || compare(rules.maker_fee, rules.taker_fee) > 0 ? rules.maker_fee : rules.taker_fee;
   const [of, feeCurrency] = side === "buy" ? [quantity, rules.base] : [notional, rules.quote];
-  return { notional, fee: rescale(multiply(of, rate), FEE_DIGITS, true), feeCurrency, short };
+  return { notional, fee: multiply(of, rate), feeCurrency, short };
 }
 
 function buyFor(asks, money, scale) {

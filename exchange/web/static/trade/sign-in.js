@@ -1,6 +1,7 @@
 // The dialog in which a token is given, or in the sandbox an account taken.
 
-import { html, useEffect, useRef, useState } from "../shared/html.js";
+import { openDialog } from "../shared/dialog.js";
+import { html, useLayoutEffect, useRef, useState } from "../shared/html.js";
 import { useStore } from "../shared/store.js";
 import { signIn, signInToSandbox } from "../shared/session.js";
 import { account } from "./state.js";
@@ -11,12 +12,12 @@ export function SignIn({ onClose }) {
   const [token, setToken] = useState("");
   const [problem, setProblem] = useState(null);
   const dialog = useRef(null);
-  useEffect(() => dialog.current.showModal(), []);
+  useLayoutEffect(() => openDialog(dialog.current), []);
   const enter = async (way) => {
     try {
       const session = await way();
       onClose();
-      await follow(session);
+      follow(session);
     } catch (refusal) {
       setProblem(refusal.message);
     }

@@ -1,13 +1,12 @@
 // The last trades, newest first: a fixed number of rows, reused.
 
+import { clock } from "../shared/clock.js";
 import { html } from "../shared/html.js";
 import { useStore } from "../shared/store.js";
 import { grouped } from "../shared/decimal.js";
 import { market } from "./state.js";
 
 const ROWS = 24;
-
-export const clock = (time) => new Date(time).toLocaleTimeString([], { hour12: false });
 
 export function Tape() {
   const { tape } = useStore(market);
