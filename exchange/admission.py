@@ -35,6 +35,7 @@ from exchange.messages import (
     Outcome,
     PlaceOrder,
     Refused,
+    ReplaceOrder,
     SaveCurrency,
     Settled,
     Transfer,
@@ -105,6 +106,8 @@ class Admission:
                 return self.cancel(command)
             case AmendOrder():
                 return self.amend(command)
+            case ReplaceOrder():
+                return self.replace(command)
             case CancelOrders():
                 return self.cancel_all(command)
             case Transfer():
@@ -233,16 +236,46 @@ class Admission:
 
     def cancel(self, command: CancelOrder) -> Admitted:
         """Find the order and its market; another account's order is not found."""
-        request_id, time, account_id, order_id, client_order_id = command
-        if client_order_id is not None and account_id is not None:
+        request_id, time, account_id, order_id, client_order_id, market, only = command
+        if market is not None and account_id is not None:
+            order_id = self._find_open(account_id, market, order_id, client_order_id)
+        elif client_order_id is not None and account_id is not None:
             used = self.client_ids.find((account_id, client_order_id))
             order_id = 0 if used is None else used.order_id
         order = self.orders.by_id.get(order_id)
         if order is None or (account_id is not None and account_id != order.account_id):
             return _refuse(command, Reject.ORDER_NOT_FOUND)
         if order_id != command.order_id:
-            command = CancelOrder(request_id, time, account_id, order_id, client_order_id)
+            command = CancelOrder(
+                request_id, time, account_id, order_id, client_order_id, market, only
+            )
         return build(ToMarket, (order.market, command))
+
+    def _find_open(
+        self, account_id: int, market: str, order_id: int, client_order_id: str | None
+    ) -> int:
+        """Return the id of an account's order in a market that is open or on its way, or 0.
+
+        What names it in two ways must name one order.
+        """
+        if not order_id and client_order_id is not None:
+            order_id = self._find_named(account_id, market, client_order_id)
+        order = self.orders.by_id.get(order_id)
+        is_meant = (
+            order is not None
+            and (order.account_id, order.market) == (account_id, market)
+            and client_order_id in (None, order.client_order_id)
+        )
+        return order_id if is_meant else 0
+
+    def _find_named(self, account_id: int, market: str, client_order_id: str) -> int:
+        """Return the order in a market that is open or on its way under a client order id, or 0."""
+        order_id = self.orders.find_named(account_id, market, client_order_id)
+        if order_id:
+            return order_id
+        used = self.client_ids.find((account_id, client_order_id))
+        order = None if used is None else self.orders.by_id.get(used.order_id)
+        return used.order_id if used and order is not None and order.market == market else 0
 
     def amend(self, command: AmendOrder) -> Admitted:
         """Lock what the amended order would need beyond what it holds."""
@@ -274,6 +307,10 @@ class Admission:
         order.amending += 1
         self._amended[command.request_id] = command.order_id
         return ToMarket(order.market, command._replace(hold=extra, side=order.side))
+
+    def replace(self, command: ReplaceOrder) -> Admitted:
+        """Check both parts, and lock what the new order needs beyond what the cancel frees."""
+        raise NotImplementedError(command)  # It comes with the rest of this change.
 
     def cancel_all(self, command: CancelOrders) -> Admitted:
         """Name the orders that are meant: all of one account, or the market's whole book."""
@@ -430,6 +467,8 @@ class Admission:
             changed,
             _,
             refused_order_id,
+            _,
+            _,
         ) = outcome
         ledger = self.ledger
         if changed is not None:

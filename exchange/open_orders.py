@@ -60,6 +60,9 @@ class OpenOrders(Mapping[int, OpenOrder]):
         """Start empty."""
         self.by_id: dict[int, OpenOrder] = {}
         self._by_account: dict[tuple[int, str], dict[int, None]] = {}
+        self._named: dict[tuple[int, str, str], tuple[int, ...]] = {}
+        """Orders with a client order id that is free again when they have ended, by account, market
+        and that id: one order, or one that is to be replaced and its successor behind it."""
 
     def __getitem__(self, order_id: int) -> OpenOrder:
         """Return an order that is open or on its way."""
@@ -94,6 +97,11 @@ class OpenOrders(Mapping[int, OpenOrder]):
     def of(self, account_id: int, market: str) -> Iterable[int]:
         """Return the ids of an account's orders in a market, oldest first."""
         return self._by_account.get((account_id, market), ())
+
+    def find_named(self, account_id: int, market: str, client_order_id: str) -> int:
+        """Return the newest order under a client order id that will be free again, or 0."""
+        named = self._named.get((account_id, market, client_order_id))
+        return named[-1] if named else 0
 
     def count(self, account_id: int, market: str) -> int:
         """Return how many orders an account has in a market."""

@@ -96,13 +96,13 @@ class Batch:
             return
         self.changes.append((outcome, journaled.order_sequences))
         placed, changed = self.placed, self.changed
-        if outcome.placed:
-            placed[outcome.orders[0].id] = outcome.orders[0]
+        placed_id = outcome.placed_id
         for order in outcome.orders:
-            if order.id in placed:
-                placed[order.id] = order
+            order_id = order.id
+            if order_id == placed_id or order_id in placed:
+                placed[order_id] = order
             else:
-                changed[order.id] = order
+                changed[order_id] = order
         self.trades.extend(outcome.trades)
         if outcome.postings:
             self.lines.append((outcome.postings, journaled.posting_balances, outcome.time))
