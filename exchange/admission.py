@@ -231,10 +231,13 @@ class Admission:
         """Say whether an open order has the client order id, of whatever kind it is there."""
         name = command.client_order_id
         assert name is not None, "it has none"
-        for find in (self.orders.find_named, self._find_used):
-            if find(command.account_id, command.market, name) not in (0, ending.order_id):
-                return Rejection(Reject.DUPLICATE_CLIENT_ORDER_ID, "client_order_id", None, name)
-        return None
+        account_id, market, old = command.account_id, command.market, ending.order_id
+        is_taken = self.orders.has_named(account_id, market, name, old) or (
+            self._find_used(account_id, market, name) not in (0, old)
+        )
+        if not is_taken:
+            return None
+        return Rejection(Reject.DUPLICATE_CLIENT_ORDER_ID, "client_order_id", None, name)
 
     def _refuses_count(self, account_id: int, market: str, ending: Ending) -> Rejection | None:
         count = self.orders.count(account_id, market) - ending.places
