@@ -10,7 +10,14 @@ from typing import NamedTuple
 
 from exchange.currency import Currency
 from exchange.market import Market
-from exchange.orders import OrderState, OrderType, SelfTradePrevention, Side, TimeInForce
+from exchange.orders import (
+    OrderState,
+    OrderStatus,
+    OrderType,
+    SelfTradePrevention,
+    Side,
+    TimeInForce,
+)
 from exchange.rejects import Rejection
 
 # --- Commands ------------------------------------------------------------------------------------
@@ -33,7 +40,9 @@ class PlaceOrder(NamedTuple):
     quote_quantity: int | None
     client_order_id: str | None
     digest: int
-    """Of everything the client asked for: tells a retry from a conflict."""
+    """Of everything the client asked for: tells a retry from a conflict. With `REUSABLE` the client
+    order id must be that of no open order of the account in the market, and is free again when the
+    order has ended."""
     cost: int
     """A market order's expected need by the published book: quote atoms for a buy, base for a sell.
 
@@ -58,6 +67,34 @@ class CancelOrder(NamedTuple):
     """The owner; `None` where an admin cancels for others."""
     order_id: int = 0
     client_order_id: str | None = None
+    market: str | None = None
+    """With it only the account's open orders in the market are searched, whatever kind of client
+    order ids they have; an order named in both ways must be the same one."""
+    only: OrderStatus | None = None
+    """Cancel it only if this is its status."""
+
+
+class ReplaceOrder(NamedTuple):
+    """Cancel an order and place another, in one step of the market.
+
+    The order to cancel is named as in `CancelOrder` with a market. The new order may use the funds
+    that the cancel frees. It is placed all the same where the cancel is refused, unless
+    `stop_on_failure`; that it is refused itself does not keep the other one from being canceled.
+    """
+
+    request_id: int
+    time: int
+    account_id: int
+    market: str
+    order_id: int
+    client_order_id: str | None
+    only: OrderStatus | None
+    place: PlaceOrder
+    """The new order, under the same request id; a client order id of it is `REUSABLE`."""
+    stop_on_failure: bool
+    refused: Rejection | None = None
+    """The accounts actor's no to the new order: it travels along, so that the other one is canceled
+    nevertheless."""
 
 
 class CancelOrders(NamedTuple):
@@ -152,7 +189,7 @@ class UpdateMarket(NamedTuple):
     audit: "Audit"
 
 
-MarketCommand = PlaceOrder | CancelOrder | CancelOrders | AmendOrder | UpdateMarket
+MarketCommand = PlaceOrder | CancelOrder | ReplaceOrder | CancelOrders | AmendOrder | UpdateMarket
 Command = MarketCommand | Transfer | OpenAccount | FreezeAccount | SaveCurrency | CreateMarket
 
 # --- Events --------------------------------------------------------------------------------------
@@ -224,6 +261,29 @@ class Trade(NamedTuple):
     taker_fee: int
 
 
+class Prevented(NamedTuple):
+    """A trade of an account with itself that did not take place."""
+
+    id: int
+    """Increasing per market, without gaps."""
+    market: str
+    sequence: int
+    time: int
+    taker_order_id: int
+    maker_order_id: int
+    account_id: int
+    taker_side: Side
+    price: int
+    quantity: int
+    """The lots that would have been traded."""
+    mode: SelfTradePrevention
+    """The taker's: which of the two it ended."""
+    taker_lost: int | None = 0
+    """The lots that the taker had left, if it ended; `None` if it named a quote quantity."""
+    maker_lost: int = 0
+    """The lots that the maker had left, if it ended."""
+
+
 class LevelChange(NamedTuple):
     """A price level after a command: all its resting lots, 0 when the level is gone."""
 
@@ -240,6 +300,17 @@ class Unlock(NamedTuple):
     amount: int
 
 
+class Replaced(NamedTuple):
+    """What became of the two parts of a `ReplaceOrder`."""
+
+    cancel: Rejection | None
+    """Why the order was not canceled; `None` if it was."""
+    place: Rejection | None
+    """Why the new order was not placed; `None` if it was, or was not attempted."""
+    attempted: bool
+    """Whether the new order was to be placed, after what became of the cancel."""
+
+
 class Outcome(NamedTuple):
     """All facts of one market command, in one message."""
 
@@ -249,10 +320,12 @@ class Outcome(NamedTuple):
     sequence: int
     """The market's after the command; takes the next number exactly if `levels` is not empty."""
     rejection: Rejection | None = None
+    """Nothing was done. Of a `ReplaceOrder` it is the cancel's no, and `replaced` tells all."""
     orders: tuple[OrderState, ...] = ()
-    """Every order that changed, as it is now; an incoming one comes first."""
-    placed: bool = False
-    """The first of `orders` is new."""
+    """Every order that changed, as it is now; an incoming one comes first, behind one that it
+    replaces."""
+    placed_id: int = 0
+    """Which of `orders` is new; 0 if none is."""
     trades: tuple[Trade, ...] = ()
     levels: tuple[LevelChange, ...] = ()
     postings: tuple[Posting, ...] = ()
@@ -262,6 +335,18 @@ class Outcome(NamedTuple):
     audit: Audit | None = None
     refused_order_id: int = 0
     """The id that a refused order had been given on its way; it is nobody's."""
+    replaced: Replaced | None = None
+    """Of a `ReplaceOrder`, what became of its parts."""
+    prevented: tuple[Prevented, ...] = ()
+    """Trades that an account would have made with itself."""
+
+    @property
+    def placed(self) -> OrderState | None:
+        """The new order, as it is now; `None` if there is none."""
+        for order in self.orders:
+            if order.id == self.placed_id:
+                return order
+        return None
 
 
 class TransferMade(NamedTuple):

@@ -127,8 +127,10 @@ class Metrics:
                 fact = answer.fact
                 if isinstance(fact, Outcome):
                     results["done" if fact.rejection is None else fact.rejection.reject] += 1
-                    if fact.placed:
-                        orders[fact.orders[0].status] += 1
+                    if fact.placed_id:
+                        placed = fact.placed
+                        assert placed is not None, "what is new has changed"
+                        orders[placed.status] += 1
                     if fact.trades:
                         trades[fact.market] += len(fact.trades)
                 else:

@@ -29,6 +29,11 @@ class OrderType(StrEnum):
     MARKET = "market"
 
 
+REUSABLE: Final = -1
+"""The digest of an order whose client order id is free again when the order has ended. A digest
+that tells a retry from a conflict is never negative."""
+
+
 class TimeInForce(StrEnum):
     """Good till canceled; immediate or cancel; fill whole or kill."""
 

@@ -6,7 +6,7 @@ from exchange.candles import Candle
 from exchange.currency import Currency
 from exchange.engine import Counters
 from exchange.market import Market, MarketState
-from exchange.messages import Trade
+from exchange.messages import Prevented, Trade
 from exchange.orders import (
     OrderState,
     OrderStatus,
@@ -36,7 +36,11 @@ MARKET_COLUMNS = """
     min_quantity, max_quantity, min_notional, price_band, maker_fee, taker_fee, state
 """
 
-COUNTER_COLUMNS = "sequence, trade_id, aggregate_id, engine_time, last_price"
+COUNTER_COLUMNS = "sequence, trade_id, aggregate_id, engine_time, last_price, prevented_id"
+COUNTERS = 6
+"""How many columns these are."""
+
+PREVENTED_COLUMNS = ", ".join(Prevented._fields)
 
 CANDLE_COLUMNS = ", ".join(Candle._fields)
 
@@ -72,6 +76,11 @@ def order_from_row(row: TupleRow) -> OrderState:
 def trade_from_row(row: TupleRow) -> Trade:
     """Build a trade from its `TRADE_COLUMNS`."""
     return Trade._make((*row[:8], _SIDES[row[8]], *row[9:]))
+
+
+def prevented_from_row(row: TupleRow) -> Prevented:
+    """Build a trade that was prevented from its `PREVENTED_COLUMNS`."""
+    return Prevented._make((*row[:7], _SIDES[row[7]], *row[8:10], _PREVENTIONS[row[10]], *row[11:]))
 
 
 def market_from_row(row: TupleRow, currencies: dict[str, Currency]) -> Market:

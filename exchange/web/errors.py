@@ -48,6 +48,11 @@ CODES: dict[str, Kind] = {
         "Client order id conflict",
         "client_order_id {value} was used before, for an order with other content.",
     ),
+    Reject.DUPLICATE_CLIENT_ORDER_ID: Kind(
+        409,
+        "Duplicate client order id",
+        "An open order of the account in the market has the client order id {value}.",
+    ),
     Reject.REFERENCE_CONFLICT: Kind(
         409, "Reference conflict", "reference {value} was used before, for another transfer."
     ),
@@ -95,6 +100,11 @@ CODES: dict[str, Kind] = {
         "A post-only order at {field} {value} would trade at once against {limit}.",
     ),
     Reject.ORDER_NOT_OPEN: Kind(422, "Order not open", "The order is no longer open."),
+    Reject.CANCEL_RESTRICTED: Kind(
+        422,
+        "Cancel restricted",
+        "The order is {value}; it was to be canceled only while it is {limit}.",
+    ),
     Reject.TOO_MANY_OPEN_ORDERS: Kind(
         422,
         "Too many open orders",

@@ -437,7 +437,7 @@ def _canceled(context: Context, answer: Answer) -> Answered | None:
 async def _say_canceled(context: Context, command: Command, answer: Answer) -> Answered:
     """Return the canceled order with its fills, or say why there was nothing to cancel."""
     assert isinstance(command, CancelOrder), "orders are canceled here"
-    account_id, order_id, client_order_id = command[2:]
+    account_id, order_id, client_order_id = command[2:5]
     assert account_id is not None, "an owner cancels his own"
     if _is_gone(answer):
         queries = context.queries
