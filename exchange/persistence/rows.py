@@ -6,7 +6,7 @@ from exchange.candles import Candle
 from exchange.currency import Currency
 from exchange.engine import Counters
 from exchange.market import Market, MarketState
-from exchange.messages import Trade
+from exchange.messages import Prevented, Trade
 from exchange.orders import (
     OrderState,
     OrderStatus,
@@ -18,7 +18,7 @@ from exchange.orders import (
 )
 
 # An order's columns come in the order of the fields of `OrderState`, a trade's in that of `Trade`,
-# and a market's in that of `Market`: so values are written and read as they come.
+# and so on: so values are written and read as they come.
 
 ORDER_COLUMNS = """
     id, account_id, client_order_id, market, side, type, time_in_force, post_only,
@@ -30,6 +30,8 @@ TRADE_COLUMNS = """
     id, aggregate_id, market, sequence, time, price, quantity, notional, taker_side,
     maker_order_id, taker_order_id, maker_account_id, taker_account_id, maker_fee, taker_fee
 """
+
+PREVENTED_COLUMNS = ", ".join(Prevented._fields)
 
 MARKET_COLUMNS = """
     symbol, code, base, quote, tick, price_scale, lot, quantity_scale, lot_atoms, tick_lot_atoms,
@@ -72,6 +74,11 @@ def order_from_row(row: TupleRow) -> OrderState:
 def trade_from_row(row: TupleRow) -> Trade:
     """Build a trade from its `TRADE_COLUMNS`."""
     return Trade._make((*row[:8], _SIDES[row[8]], *row[9:]))
+
+
+def prevented_from_row(row: TupleRow) -> Prevented:
+    """Build a prevented match from its `PREVENTED_COLUMNS`."""
+    return Prevented._make((*row[:7], _SIDES[row[7]], *row[8:10], _PREVENTIONS[row[10]]))
 
 
 def market_from_row(row: TupleRow, currencies: dict[str, Currency]) -> Market:
