@@ -50,6 +50,9 @@ from exchange.settings import Settings
 from exchange.web import charts
 from exchange.web.app import Page
 from exchange.web.auth import TokenIndex
+from exchange.web.binance.call import Desk
+from exchange.web.binance.front import Front
+from exchange.web.binance.methods import METHODS
 from exchange.web.bridge import Bridge, View
 from exchange.web.docs import docs_pages
 from exchange.web.health import Health
@@ -387,8 +390,9 @@ def _server(context: Context) -> Server:
     routes = [*ROUTES, *sandbox, *health.routes()]
     pages = [*health.pages(), *docs_pages(routes), *static_pages()]
     pages.append(Page("/api/v1/ws", websockets.handle))
-    server = Server(context, routes, pages)
-    server.stopping.append(websockets.close)
+    front = Front(Desk(context), METHODS)
+    server = Server(context, routes, [*pages, *front.calls()])
+    server.stopping += (websockets.close, front.stop)
     return server
 
 

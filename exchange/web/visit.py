@@ -128,7 +128,7 @@ class Visit:
         check_type(request.headers.get("Content-Type", ""))
         check_coding(request.headers)
         limit = self._limit(route)
-        body = await _body(request, limit, self.context.settings.body_deadline_seconds)
+        body = await read_body(request, limit, self.context.settings.body_deadline_seconds)
         return _json(body, limit)
 
     def read_plain(self, request: PlainRequest, route: Route) -> object:
@@ -172,7 +172,8 @@ def _query(model: type[BaseModel] | None, query: str) -> BaseModel:
     return validate(model, given)
 
 
-async def _body(request: web.BaseRequest, limit: int, seconds: float) -> bytes:
+async def read_body(request: web.BaseRequest, limit: int, seconds: float) -> bytes:
+    """Return a body as it came, of at most `limit` bytes and within some seconds."""
     if (request.content_length or 0) > limit:
         raise Problem("payload_too_large", limit=limit)
     body = request.content.read_nowait()
