@@ -1,4 +1,4 @@
-"""The calls beside `/api/v3` that ccxt makes by itself: no chains, no margin, each market's fees."""
+"""The calls beside `/api/v3` that ccxt makes: no chains, no margin, each market's own fees."""
 
 from exchange.amounts import format_rate
 from exchange.market import MarketState
