@@ -5,12 +5,12 @@ The rules of the accounts actor, as plain calls: `admit` takes a command and say
 """
 
 from collections import OrderedDict, defaultdict
-from typing import NamedTuple, assert_never
+from typing import Final, NamedTuple, assert_never
 
 from exchange.amounts import format_scaled
 from exchange.client_ids import ClientOrderIds
 from exchange.currency import Currency
-from exchange.engine import hold_for
+from exchange.engine import hold_for, needs
 from exchange.ledger import Balance, Key, Ledger
 from exchange.market import Market
 from exchange.messages import (
@@ -44,7 +44,7 @@ from exchange.messages import (
     UpdateMarket,
 )
 from exchange.open_orders import OpenOrder, OpenOrders
-from exchange.orders import BUY, SELL, OrderState, build
+from exchange.orders import BUY, REUSABLE, OrderState, build
 from exchange.rejects import Reject, Rejection
 from exchange.settlement import transfer_postings
 
@@ -71,6 +71,21 @@ class Waits(NamedTuple):
 
 
 Admitted = ToMarket | ToJournal | Waits | Refused | Known | Doubtful
+
+
+class Ending(NamedTuple):
+    """An order that is to be canceled before a new one is placed, and what its end gives to it."""
+
+    order_id: int = 0
+    funds: int = 0
+    """What it holds of what the new order gives, in atoms."""
+    places: int = 0
+    """By how many the account's open orders in the market become fewer."""
+    is_condition: bool = False
+    """Nothing is placed where the cancel is refused: the funds will be there for sure."""
+
+
+NOTHING_ENDS: Final = Ending()
 
 
 class Admission:
@@ -125,7 +140,7 @@ class Admission:
             case _:
                 assert_never(command)
 
-    def place(self, command: PlaceOrder) -> Admitted:
+    def place(self, command: PlaceOrder, ending: Ending = NOTHING_ENDS) -> Admitted:
         """Check an order, give it its id and lock its funds."""
         # Taken apart in one go: names of a tuple, one by one, take ten times as long.
         (
@@ -153,8 +168,9 @@ class Admission:
         account = self.accounts.get(account_id)
         if account is None:
             return _refuse(command, Reject.ACCOUNT_NOT_FOUND)
+        reusable = digest == REUSABLE and client_order_id is not None
         # A retry gets its answer whatever has changed since, so this comes before the other rules.
-        if client_order_id is not None:
+        if client_order_id is not None and not reusable:
             used = self._find_retry(command, client_order_id)
             if used is not None:
                 return used
@@ -165,20 +181,24 @@ class Admission:
             return _refuse(command, Reject.MARKET_NOT_FOUND, "market", None, symbol)
         rejection = market.refuses_order(
             type_, price, quantity, quote_quantity, post_only
-        ) or self._refuses_count(account_id, symbol)
+        ) or self._refuses_count(account_id, symbol, ending)
+        if rejection is None and reusable:
+            rejection = self._refuses_name(command, ending)
         if rejection is not None:
             return Refused(request_id, rejection)
-        hold = self._hold(command, market)
+        hold = self._hold(command, market, ending)
         if isinstance(hold, Rejection):
             return Refused(request_id, hold)
         order_id = 0
         if not test:
             order_id = self.next_order_id
             self.next_order_id += 1
-            order = OpenOrder(account_id, symbol, side, client_order_id, price or 0, quantity or 0)
+            order = OpenOrder(
+                account_id, symbol, side, client_order_id, price or 0, quantity or 0, reusable
+            )
             self.orders.enter(order_id, order)
             if client_order_id is not None:
-                self.client_ids.use((account_id, client_order_id), order_id, digest)
+                self._name(order_id, order, digest)
         # Its last two fields; a third as long as _replace, for every order.
         placed = build(PlaceOrder, command[:-2] + (order_id, hold))  # noqa: RUF005  Faster.
         return build(ToMarket, (symbol, placed))
@@ -199,28 +219,45 @@ class Admission:
             return Waits()
         return Known(command.request_id, used.order_id)
 
-    def _refuses_count(self, account_id: int, market: str) -> Rejection | None:
-        count = self.orders.count(account_id, market)
+    def _name(self, order_id: int, order: OpenOrder, digest: int) -> None:
+        """Enter an order's client order id."""
+        assert order.client_order_id is not None, "it has none"
+        if order.reusable:
+            self.orders.name(order_id)
+        else:
+            self.client_ids.use((order.account_id, order.client_order_id), order_id, digest)
+
+    def _refuses_name(self, command: PlaceOrder, ending: Ending) -> Rejection | None:
+        """Say whether an open order has the client order id, of whatever kind it is there."""
+        name = command.client_order_id
+        assert name is not None, "it has none"
+        for find in (self.orders.find_named, self._find_used):
+            if find(command.account_id, command.market, name) not in (0, ending.order_id):
+                return Rejection(Reject.DUPLICATE_CLIENT_ORDER_ID, "client_order_id", None, name)
+        return None
+
+    def _refuses_count(self, account_id: int, market: str, ending: Ending) -> Rejection | None:
+        count = self.orders.count(account_id, market) - ending.places
         if count < self._max_open_orders:
             return None
         limit = str(self._max_open_orders)
         return Rejection(Reject.TOO_MANY_OPEN_ORDERS, "market", limit, str(count + 1))
 
-    def _hold(self, command: PlaceOrder, market: Market) -> int | Rejection:
+    def _hold(self, command: PlaceOrder, market: Market, ending: Ending) -> int | Rejection:
         """Lock what an order can spend at most, and return how much that is."""
         side, price, quantity = command.side, command.price, command.quantity
         currency = market.quote if side is BUY else market.base
         if price is not None:
             assert quantity is not None, "limit orders name a quantity"
             need = most = hold_for(market, side, price, quantity)
-        elif side is SELL and quantity is not None:
-            need = most = quantity * market.lot_atoms
-        elif side is BUY and command.quote_quantity is not None:
-            need = most = command.quote_quantity
         else:
-            need, most = command.cost, command.cap
+            need, most = needs(market, command)
         balance = self.ledger.balances.get((command.account_id, currency.symbol))
         available = 0 if balance is None else balance.total - balance.locked
+        if ending.funds:
+            need = max(need - ending.funds, 0)
+            if ending.is_condition:
+                most = max(most - ending.funds, 0)
         if available < need:
             return Rejection(
                 Reject.INSUFFICIENT_FUNDS,
@@ -270,9 +307,12 @@ class Admission:
 
     def _find_named(self, account_id: int, market: str, client_order_id: str) -> int:
         """Return the order in a market that is open or on its way under a client order id, or 0."""
-        order_id = self.orders.find_named(account_id, market, client_order_id)
-        if order_id:
-            return order_id
+        return self.orders.find_named(account_id, market, client_order_id) or self._find_used(
+            account_id, market, client_order_id
+        )
+
+    def _find_used(self, account_id: int, market: str, client_order_id: str) -> int:
+        """Return that order, or 0, where its client order id is used up for ever."""
         used = self.client_ids.find((account_id, client_order_id))
         order = None if used is None else self.orders.by_id.get(used.order_id)
         return used.order_id if used and order is not None and order.market == market else 0
@@ -310,7 +350,43 @@ class Admission:
 
     def replace(self, command: ReplaceOrder) -> Admitted:
         """Check both parts, and lock what the new order needs beyond what the cancel frees."""
-        raise NotImplementedError(command)  # It comes with the rest of this change.
+        account_id, symbol, place = command.account_id, command.market, command.place
+        assert place.digest == REUSABLE, "its client order id could be that of a retry"
+        assert not place.test, "a test cancels nothing"
+        if account_id not in self.accounts:
+            return _refuse(command, Reject.ACCOUNT_NOT_FOUND)
+        if symbol not in self.markets:
+            return _refuse(command, Reject.MARKET_NOT_FOUND, "market", None, symbol)
+        order_id = self._find_open(account_id, symbol, command.order_id, command.client_order_id)
+        if not order_id and command.stop_on_failure:
+            return _refuse(command, Reject.ORDER_NOT_FOUND)
+        ending = self._ending(command, order_id)
+        admitted = self.place(place, ending)
+        refused: Rejection | None = None
+        if isinstance(admitted, ToMarket):
+            assert isinstance(admitted.command, PlaceOrder), "it places the new order"
+            place = admitted.command
+        else:
+            assert isinstance(admitted, Refused), f"no answer to a new order: {admitted}"
+            refused = admitted.rejection
+        if order_id:
+            self.orders.by_id[order_id].amending += 1
+            self._amended[command.request_id] = order_id
+        return ToMarket(symbol, command._replace(order_id=order_id, place=place, refused=refused))
+
+    def _ending(self, command: ReplaceOrder, order_id: int) -> Ending:
+        """Return what the cancel of an order gives to the one that replaces it."""
+        order = self.orders.by_id.get(order_id)
+        if order is None:
+            return NOTHING_ENDS
+        # As with an amendment: what it holds is known only while nothing about it is on its way.
+        if order.waiting is not None or order.amending:
+            return Ending(order_id)
+        is_condition = command.stop_on_failure
+        # It stays open, beside the new one, only where its status is not the one asked for.
+        places = 1 if is_condition or command.only is None else 0
+        funds = order.hold if order.side is command.place.side else 0
+        return Ending(order_id, funds, places, is_condition)
 
     def cancel_all(self, command: CancelOrders) -> Admitted:
         """Name the orders that are meant: all of one account, or the market's whole book."""
@@ -478,8 +554,9 @@ class Admission:
         touched: dict[Key, Balance] = ledger.post(postings) if postings else {}
         answers: list[Answer] = []
         if refused_order_id:
-            assert rejection is not None, "a refused order has a rejection"
-            answers.extend(self._settle_refused(refused_order_id, rejection))
+            for waiting_id in self._settle_refused(refused_order_id):
+                assert rejection is not None, "a refused order has a rejection"
+                answers.append(Refused(waiting_id, rejection))
         if self._amended:
             amended = self.orders.by_id.get(self._amended.pop(request_id, 0))
             if amended is not None:
@@ -497,12 +574,16 @@ class Admission:
         settled = build(Settled, (outcome, tuple(balances), order_sequences))
         return [settled, *answers] if answers else [settled]
 
-    def _settle_refused(self, order_id: int, rejection: Rejection) -> list[Answer]:
+    def _settle_refused(self, order_id: int) -> tuple[int, ...]:
+        """Forget an order that a market refused; return the retries that waited for it."""
         order = self.orders.by_id[order_id]
         self.orders.leave(order_id)
         if order.client_order_id is not None:
-            self.client_ids.forget((order.account_id, order.client_order_id))
-        return [Refused(request_id, rejection) for request_id in order.waiting or ()]
+            if order.reusable:
+                self.orders.forget_name(order_id, order)
+            else:
+                self.client_ids.forget((order.account_id, order.client_order_id))
+        return order.waiting or ()
 
     def _settle_order(self, state: OrderState, balance: Balance) -> tuple[int, ...] | None:
         """Take over how an order stands; return the retries that waited for it."""
@@ -517,7 +598,10 @@ class Admission:
         else:
             self.orders.leave(order_id)
             if order.client_order_id is not None:
-                self.client_ids.close((order.account_id, order.client_order_id))
+                if order.reusable:
+                    self.orders.forget_name(order_id, order)
+                else:
+                    self.client_ids.close((order.account_id, order.client_order_id))
         return waiting
 
     # --- Recovery --------------------------------------------------------------------------------
@@ -525,7 +609,13 @@ class Admission:
     def restore_order(self, state: OrderState) -> None:
         """Enter an order that was open when the exchange last stopped, with its hold."""
         market = self.markets[state.market]
-        order = OpenOrder(state.account_id, state.market, state.side, state.client_order_id)
+        order = OpenOrder(
+            state.account_id,
+            state.market,
+            state.side,
+            state.client_order_id,
+            reusable=state.client_order_id is not None and state.digest == REUSABLE,
+        )
         order.waiting = None
         order.take(state)
         order.hold = state.hold
@@ -535,7 +625,7 @@ class Admission:
         balance.locked += state.hold
         balance.resting += state.hold
         if state.client_order_id is not None:
-            self.client_ids.use((state.account_id, state.client_order_id), state.id, state.digest)
+            self._name(state.id, order, state.digest)
 
     def check(self) -> None:
         """Assert that money is conserved and that what is locked is what open orders hold."""

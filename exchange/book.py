@@ -14,12 +14,21 @@ class Execution(NamedTuple):
     quantity: int
 
 
+class SelfTrade(NamedTuple):
+    """A resting order of the same account that an incoming one met."""
+
+    maker: Order
+    """Out of the book now, unless only the incoming order is to end."""
+    quantity: int
+    """The lots that they would have traded."""
+
+
 class Matched(NamedTuple):
     """What an incoming order met, in order."""
 
     executions: Sequence[Execution]
-    self_trades: Sequence[Order]
-    """Own resting orders, taken out of the book to prevent a self-trade."""
+    self_trades: Sequence[SelfTrade]
+    """Trades that were prevented."""
     stopped_by_self_trade: bool
     """The incoming order must not go on: it met its own account."""
     spent: bool
@@ -118,7 +127,7 @@ class OrderBook:
             if opposite.top < limit:
                 return NOBODY
         executions: list[Execution] = []
-        self_trades: list[Order] = []
+        self_trades: list[SelfTrade] = []
         account_id = incoming.account_id
         level: Level | None = opposite.levels[opposite.top]
         while lots > 0 and level is not None:
@@ -129,9 +138,12 @@ class OrderBook:
                 return Matched(executions, self_trades, False, True)
             if maker.account_id == account_id:
                 prevention = incoming.self_trade_prevention
+                quantity = min(maker.remaining, lots)
+                if notional is not None:
+                    quantity = min(quantity, notional // (level.price * self._tick_lot_atoms))
+                self_trades.append(SelfTrade(maker, quantity))
                 if prevention is not SelfTradePrevention.CANCEL_INCOMING:
                     self.remove(maker)
-                    self_trades.append(maker)
                 if prevention is not SelfTradePrevention.CANCEL_RESTING:
                     return Matched(executions, self_trades, True, False)
                 level = opposite.best_within(limit)

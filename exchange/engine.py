@@ -67,6 +67,7 @@ class Counters:
     """The engine's time: every timestamp, never decreasing."""
     last_price: int | None = None
     """Of the last trade, in ticks: the middle of the price band."""
+    prevented_id: int = 0
 
 
 class MatchingEngine:
@@ -285,8 +286,8 @@ class MatchingEngine:
             return _Step(self, request_id).outcome(Rejection(Reject.ORDER_NOT_OPEN))
         by_admin = account_id is None
         rejection = None if by_admin else self.market.refuses_canceling()
-        if rejection is None and only is not None and order.status is not only:
-            rejection = Rejection(Reject.CANCEL_RESTRICTED, None, only, order.status)
+        if rejection is None and only is not None:
+            rejection = _refuses_status(order, only)
         if rejection is not None:
             return _Step(self, request_id).outcome(rejection)
         assert by_admin or order.account_id == account_id, "not the owner's cancel"
@@ -343,8 +344,74 @@ class MatchingEngine:
         return step.outcome()
 
     def replace(self, command: ReplaceOrder) -> Outcome:
-        """Cancel an order and place another in one step."""
-        raise NotImplementedError(command)  # It comes with the rest of this change.
+        """Cancel an order, then place another, which may use what the cancel frees."""
+        step, place = _Step(self, command.request_id), command.place
+        old = self.book.orders.get(command.order_id)
+        no = self._refuses_replacing(command, old)
+        funds = place.hold
+        if no is None:
+            assert old is not None, "what is canceled is there"
+            funds += old.hold if old.side is place.side else 0
+            step.take_out(old, _CLIENT)
+            old = None
+        attempted = no is None or not command.stop_on_failure
+        refused: Rejection | None = None
+        if attempted:
+            refused = command.refused or self._refuses_successor(place, funds, old)
+        step.replaced = Replaced(no, refused, attempted)
+        if not attempted or refused is not None:
+            step.unlock(place.account_id, self.hold_currency(place.side), place.hold)
+            return step.outcome(no, place.order_id)
+        self._enter(step, place, funds)
+        return step.outcome()
+
+    def _refuses_replacing(self, command: ReplaceOrder, order: Order | None) -> Rejection | None:
+        if order is None:
+            return Rejection(Reject.ORDER_NOT_OPEN if command.order_id else Reject.ORDER_NOT_FOUND)
+        assert order.account_id == command.account_id, "not the owner's cancel"
+        rejection = self.market.refuses_canceling()
+        if rejection is None and command.only is not None:
+            rejection = _refuses_status(order, command.only)
+        return rejection
+
+    def _refuses_successor(
+        self, command: PlaceOrder, funds: int, old: Order | None
+    ) -> Rejection | None:
+        """Check a new order after the cancel: `old` is open still, `funds` are all it may use."""
+        rejection = self._refuses(command)
+        if rejection is not None:
+            return rejection
+        name = command.client_order_id
+        if old is not None and name is not None and old.client_order_id == name:
+            return Rejection(Reject.DUPLICATE_CLIENT_ORDER_ID, "client_order_id", None, name)
+        need, _ = needs(self.market, command)
+        if funds >= need:
+            return None
+        # The accounts actor locked what was missing by its view; a fill since then made it less.
+        return Rejection(
+            Reject.INSUFFICIENT_FUNDS,
+            "quote_quantity" if command.quantity is None else "quantity",
+            self._format_hold(command.side, funds),
+            self._format_hold(command.side, need),
+        )
+
+    def _enter(self, step: "_Step", command: PlaceOrder, funds: int) -> None:
+        """Match an order that replaces another; it holds of the funds what it can spend at most."""
+        order = self._order(command)
+        _, most = needs(self.market, command)
+        order.hold = min(funds, most)
+        for old, _ in step.orders.values():
+            if old.side is order.side:
+                step.orders[old.id] = (old, 0)  # What it held is among the funds.
+        step.placed_id = order.id
+        step.orders[order.id] = (order, funds)
+        limit, lots, notional = self._limits(order)
+        if order.time_in_force is _FOK and not self.book.can_fill(order, limit, lots, notional):
+            step.close(order, OrderStatus.EXPIRED, Reason.FOK)
+            return
+        matched = self.book.match(order, limit, lots, notional)
+        step.trade(order, matched)
+        self._conclude(step, order, matched)
 
     def _refuses_amending(self, command: AmendOrder, order: Order) -> Rejection | None:
         assert order.account_id == command.account_id, "not the owner's amendment"
@@ -434,12 +501,33 @@ def hold_for(market: Market, side: Side, price: int, quantity: int) -> int:
     return quantity * market.lot_atoms
 
 
+def needs(market: Market, command: PlaceOrder) -> tuple[int, int]:
+    """Return what an order must have locked, and the most that it may have: quote or base atoms."""
+    side, price, quantity = command.side, command.price, command.quantity
+    if price is not None:
+        assert quantity is not None, "limit orders name a quantity"
+        most = hold_for(market, side, price, quantity)
+    elif side is SELL and quantity is not None:
+        most = quantity * market.lot_atoms
+    elif side is BUY and command.quote_quantity is not None:
+        most = command.quote_quantity
+    else:
+        return command.cost, command.cap
+    return most, most
+
+
 def refuse(market: Market, command: MarketCommand, rejection: Rejection) -> Outcome:
     """Answer a command without carrying it out: its hold comes back, nothing else happens."""
     unlocks: tuple[Unlock, ...] = ()
-    if isinstance(command, PlaceOrder | AmendOrder) and command.hold:
-        currency = market.quote if command.side is BUY else market.base
-        unlocks = (Unlock(command.account_id, currency.symbol, command.hold),)
+    replaced: Replaced | None = None
+    if isinstance(command, ReplaceOrder):
+        attempted = not command.stop_on_failure
+        refused = (command.refused or rejection) if attempted else None
+        replaced = Replaced(rejection, refused, attempted)
+    held = command.place if isinstance(command, ReplaceOrder) else command
+    if isinstance(held, PlaceOrder | AmendOrder) and held.hold:
+        currency = market.quote if held.side is BUY else market.base
+        unlocks = (Unlock(held.account_id, currency.symbol, held.hold),)
     return Outcome(
         request_id=command.request_id,
         market=market.symbol,
@@ -447,8 +535,15 @@ def refuse(market: Market, command: MarketCommand, rejection: Rejection) -> Outc
         sequence=0,
         rejection=rejection,
         unlocks=unlocks,
-        refused_order_id=command.order_id if isinstance(command, PlaceOrder) else 0,
+        refused_order_id=held.order_id if isinstance(held, PlaceOrder) else 0,
+        replaced=replaced,
     )
+
+
+def _refuses_status(order: Order, only: OrderStatus) -> Rejection | None:
+    if order.status is only:
+        return None
+    return Rejection(Reject.CANCEL_RESTRICTED, None, only, order.status)
 
 
 def _amended(command: AmendOrder, order: Order) -> tuple[int, int]:
@@ -602,11 +697,38 @@ class _Step:
                 maker.hold = hold_for(market, maker.side, price, maker.remaining)
         if price is not None:
             counters.last_price = price
-        for own in matched.self_trades:
+        if matched.self_trades:
+            self._prevent(taker, matched)
+
+    def _prevent(self, taker: Order, matched: Matched) -> None:
+        """End the own orders that were taken out of the book, and note every trade that was not."""
+        counters = self.engine.counters
+        for own, _ in matched.self_trades:
             assert own.price is not None, "resting orders have a price"
-            self.touch(own)
-            self.close(own, _CANCELED, Reason.SELF_TRADE)
-            self.note_level(own.side, own.price)
+            if own.level is None:
+                self.touch(own)
+                self.close(own, _CANCELED, Reason.SELF_TRADE)
+                self.note_level(own.side, own.price)
+        # Whoever rests after this has taken own orders out: what the book comes to is known here.
+        sequence = counters.sequence + 1 if self.prices else counters.sequence
+        for own, quantity in matched.self_trades:
+            assert own.price is not None, "resting orders have a price"
+            counters.prevented_id += 1
+            self.prevented.append(
+                Prevented(
+                    counters.prevented_id,
+                    taker.market,
+                    sequence,
+                    counters.time,
+                    taker.id,
+                    own.id,
+                    taker.account_id,
+                    taker.side,
+                    own.price,
+                    quantity,
+                    taker.self_trade_prevention,
+                )
+            )
 
     def outcome(self, rejection: Rejection | None = None, refused_order_id: int = 0) -> Outcome:
         """Number the step and return its facts."""

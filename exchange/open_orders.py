@@ -17,6 +17,7 @@ class OpenOrder:
         "market",
         "price",
         "quantity",
+        "reusable",
         "side",
         "waiting",
     )
@@ -29,6 +30,7 @@ class OpenOrder:
         client_order_id: str | None,
         price: int = 0,
         quantity: int = 0,
+        reusable: bool = False,  # noqa: FBT001, FBT002  As above.
     ) -> None:
         """Begin on its way: nothing of it is committed."""
         self.account_id = account_id
@@ -42,6 +44,8 @@ class OpenOrder:
         """As committed; 0 while it is on its way."""
         self.waiting: tuple[int, ...] | None = ()
         """Retries that came while it was on its way; `None` once it is committed."""
+        self.reusable = reusable
+        """Whether its client order id is free again when it has ended."""
         self.amending = 0
         """How many amendments of it are on their way."""
 
@@ -94,6 +98,18 @@ class OpenOrders(Mapping[int, OpenOrder]):
         if not orders:
             del self._by_account[key]
 
+    def name(self, order_id: int) -> None:
+        """Enter the client order id of an order, for as long as it is open."""
+        key = _name(self.by_id[order_id])
+        self._named[key] = (*self._named.get(key, ()), order_id)
+
+    def forget_name(self, order_id: int, order: OpenOrder) -> None:
+        """Free the client order id of an order that has ended or was refused."""
+        key = _name(order)
+        left = tuple([other for other in self._named.pop(key) if other != order_id])
+        if left:
+            self._named[key] = left
+
     def of(self, account_id: int, market: str) -> Iterable[int]:
         """Return the ids of an account's orders in a market, oldest first."""
         return self._by_account.get((account_id, market), ())
@@ -116,3 +132,14 @@ class OpenOrders(Mapping[int, OpenOrder]):
             for order_id in orders:
                 order = self.by_id[order_id]
                 assert (order.account_id, order.market) == (account_id, market), "misplaced"
+        reusable = [order_id for order_id, order in self.by_id.items() if order.reusable]
+        named = [order_id for orders in self._named.values() for order_id in orders]
+        assert sorted(named) == sorted(reusable), "other orders have names"
+        for key, orders_named in self._named.items():
+            for order_id in orders_named:
+                assert _name(self.by_id[order_id]) == key, f"order {order_id} has another name"
+
+
+def _name(order: OpenOrder) -> tuple[int, str, str]:
+    assert order.client_order_id is not None, "it has no name"
+    return order.account_id, order.market, order.client_order_id

@@ -27,13 +27,16 @@ from exchange.messages import (
     Outcome,
     PlaceOrder,
     Refused,
+    ReplaceOrder,
     Settled,
     Transfer,
     TransferMade,
     UpdateMarket,
 )
 from exchange.orders import (
+    REUSABLE,
     OrderState,
+    OrderStatus,
     OrderType,
     SelfTradePrevention,
     Side,
@@ -122,6 +125,21 @@ def amend(
     order_id: int, *, price: int | None = None, quantity: int | None = None, account: int = ALICE
 ) -> AmendOrder:
     return AmendOrder(next(_numbers), 0, account, order_id, price, quantity)
+
+
+def replace_by(
+    place: PlaceOrder,
+    order_id: int = 0,
+    *,
+    client_order_id: str | None = None,
+    only: OrderStatus | None = None,
+    stop_on_failure: bool = True,
+) -> ReplaceOrder:
+    """Return what replaces an order of the same account by a new one."""
+    return ReplaceOrder(
+        *(place.request_id, 0, place.account_id, place.market, order_id, client_order_id, only),
+        *(place._replace(digest=REUSABLE), stop_on_failure),
+    )
 
 
 def update(market: str = "BTC_USDT", **changes: object) -> UpdateMarket:
@@ -244,6 +262,10 @@ class Line:
 
     def _estimated(self, command: Command) -> Command:
         """Do what the front door does: read a market order's cost off the published book."""
+        if isinstance(command, ReplaceOrder):
+            place = self._estimated(command.place)
+            assert isinstance(place, PlaceOrder), "what is estimated is an order"
+            return command._replace(place=place)
         if not isinstance(command, PlaceOrder) or command.price is not None:
             return command
         book = self.published.get(command.market)
@@ -302,9 +324,10 @@ class Line:
                 locked[order.account_id, engine.hold_currency(order.side)] += order.hold
         for market, inbox in self.inboxes.items():
             for command in inbox:
-                if isinstance(command, PlaceOrder | AmendOrder):
-                    currency = self.engines[market].hold_currency(command.side)
-                    locked[command.account_id, currency] += command.hold
+                held = command.place if isinstance(command, ReplaceOrder) else command
+                if isinstance(held, PlaceOrder | AmendOrder):
+                    currency = self.engines[market].hold_currency(held.side)
+                    locked[held.account_id, currency] += held.hold
         for journaled in self.facts:
             if isinstance(journaled.fact, Outcome | TransferMade):
                 for account_id, currency, amount in journaled.fact.unlocks:

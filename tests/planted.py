@@ -11,7 +11,7 @@ shows:
 | bug | what finds it |
 |---|---|
 | acknowledge-before-commit | an answer whose fact the store does not have |
-| wrong-crossing-test | best bid and best ask meet; the naive market trades |
+| wrong-crossing-test | best bid and best ask meet; the naive market trades, or refuses to rest |
 | hold-not-released-on-cancel | the naive market gives back more |
 | priority-by-id | the naive market trades with somebody else |
 | duplicate-fill-on-retry | one client order id made two orders |

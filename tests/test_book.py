@@ -71,9 +71,9 @@ class NaiveBook:
 
     def match(
         self, incoming: Order, limit: int, lots: int, notional: int | None
-    ) -> tuple[list[tuple[int, int]], list[int], bool, bool]:
+    ) -> tuple[list[tuple[int, int]], list[tuple[int, int]], bool, bool]:
         fills: dict[int, int] = {}
-        own: list[int] = []
+        own: list[tuple[int, int]] = []
         sign = 1 if incoming.side is Side.BUY else -1
         while lots:
             against = [
@@ -88,9 +88,10 @@ class NaiveBook:
             if notional is not None and notional < price:
                 return list(fills.items()), own, False, True
             if maker.account_id == incoming.account_id:
+                affordable = lots if notional is None else notional // price
+                own.append((maker.id, min(maker.remaining, lots, affordable)))
                 if incoming.self_trade_prevention is not INCOMING:
                     self.orders.remove(maker)
-                    own.append(maker.id)
                 if incoming.self_trade_prevention is not RESTING:
                     return list(fills.items()), own, True, False
                 continue
@@ -160,7 +161,7 @@ def _place(random: Random, number: int, book: OrderBook, model: NaiveBook) -> No
 
     found = (
         [(execution.maker.id, execution.quantity) for execution in matched.executions],
-        [own.id for own in matched.self_trades],
+        [(own.maker.id, own.quantity) for own in matched.self_trades],
         matched.stopped_by_self_trade,
         matched.spent,
     )

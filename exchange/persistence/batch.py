@@ -16,6 +16,7 @@ from exchange.messages import (
     MarketFailed,
     Outcome,
     Posting,
+    Prevented,
     Trade,
     TransferMade,
 )
@@ -32,13 +33,14 @@ Lines = tuple[tuple[Posting, ...], tuple[int, ...], int]
 
 @dataclass(slots=True)
 class Numbers:
-    """How far a market's counters have come; `None` where the batch has no trade."""
+    """How far a market's counters have come; `None` where the batch has nothing that counts."""
 
     sequence: int
     time: int
     trade_id: int | None = None
     aggregate_id: int | None = None
     last_price: int | None = None
+    prevented_id: int | None = None
 
 
 @dataclass(slots=True)
@@ -55,6 +57,7 @@ class Batch:
     changed: dict[int, OrderState] = field(default_factory=dict)
     changes: list[Changes] = field(default_factory=list)
     trades: list[Trade] = field(default_factory=list)
+    prevented: list[Prevented] = field(default_factory=list)
     lines: list[Lines] = field(default_factory=list)
     transfers: list[Row] = field(default_factory=list)
     audits: list[Row] = field(default_factory=list)
@@ -104,6 +107,8 @@ class Batch:
             else:
                 changed[order_id] = order
         self.trades.extend(outcome.trades)
+        if outcome.prevented:
+            self.prevented.extend(outcome.prevented)
         if outcome.postings:
             self.lines.append((outcome.postings, journaled.posting_balances, outcome.time))
         self._count(outcome)
@@ -120,6 +125,8 @@ class Batch:
             last = outcome.trades[-1]
             numbers.trade_id, numbers.aggregate_id = last.id, last.aggregate_id
             numbers.last_price = last.price
+        if outcome.prevented:
+            numbers.prevented_id = outcome.prevented[-1].id
 
     def __bool__(self) -> bool:
         """Say whether there is anything to write."""

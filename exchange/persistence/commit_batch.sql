@@ -16,7 +16,8 @@ CREATE OR REPLACE FUNCTION pg_temp.commit_batch(
     totals balances[],
     new_transfers transfers[],
     new_audits audit[],
-    counted markets[]
+    counted markets[],
+    new_prevented prevented_matches[]
 ) RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
     rows_changed bigint;
@@ -86,6 +87,9 @@ BEGIN
             taker_fee
         FROM unnest(new_trades);
     END IF;
+    IF new_prevented IS NOT NULL THEN
+        INSERT INTO prevented_matches SELECT * FROM unnest(new_prevented);
+    END IF;
     IF new_postings IS NOT NULL THEN
         INSERT INTO postings (account_id, currency, amount, kind, reference, balance, time)
         SELECT account_id, currency, amount, kind, reference, balance, time
@@ -108,7 +112,8 @@ BEGIN
         SET sequence = n.sequence, engine_time = n.engine_time,
             trade_id = COALESCE(n.trade_id, m.trade_id),
             aggregate_id = COALESCE(n.aggregate_id, m.aggregate_id),
-            last_price = COALESCE(n.last_price, m.last_price)
+            last_price = COALESCE(n.last_price, m.last_price),
+            prevented_id = COALESCE(n.prevented_id, m.prevented_id)
         FROM unnest(counted) AS n
         WHERE m.symbol = n.symbol;
         GET DIAGNOSTICS rows_changed = ROW_COUNT;

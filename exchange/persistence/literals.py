@@ -8,7 +8,7 @@ once, whatever the rows that show it.
 from collections.abc import Iterable
 
 from exchange.messages import Trade
-from exchange.orders import BUY, OrderState
+from exchange.orders import BUY, REUSABLE, OrderState
 from exchange.persistence.batch import Batch, Lines, Numbers
 
 
@@ -70,15 +70,16 @@ def order_rows(batch: Batch) -> tuple[Iterable[str], Iterable[str], Iterable[str
 
 
 def _order_row(order: OrderState, wanted: str, state: str, times: str) -> str:
-    """Return one of `orders`, with a client order id that is used up for ever."""
+    """Return one of `orders`."""
     (id_, account_id, client_order_id, market, side, type_, time_in_force, post_only, prevention,
      _, _, quote_quantity, _, _, _, _, _, _, _, digest, created_at, _, _) = order  # fmt: skip
     name = "" if client_order_id is None else _word(client_order_id)
+    for_ever = "false" if digest == REUSABLE else "true"
     only = "true" if post_only else "false"
     terms = ",".join((market, side, type_, time_in_force, only, prevention))  # noqa: FLY002  See above.
     quote = _number(quote_quantity)
     return (
-        f'"({id_},{account_id},{name},true,{terms},'
+        f'"({id_},{account_id},{name},{for_ever},{terms},'
         f'{wanted},{quote},{state},{digest},{created_at},{times})"'
     )
 
@@ -123,6 +124,7 @@ def counters_row(market: str, numbers: Numbers) -> str:
         numbers.aggregate_id,
         numbers.time,
         numbers.last_price,
+        numbers.prevented_id,
     )
     return f'"({market},{_NO_RULES}{",".join(map(_field, counters))})"'
 

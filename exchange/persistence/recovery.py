@@ -15,6 +15,7 @@ from exchange.persistence.connections import UNAVAILABLE, connect
 from exchange.persistence.errors import StorageUnavailable
 from exchange.persistence.rows import (
     COUNTER_COLUMNS,
+    COUNTERS,
     MARKET_COLUMNS,
     ORDER_COLUMNS,
     TRADE_COLUMNS,
@@ -67,11 +68,11 @@ def recover(database_url: str, *, recent_trades: int = RECENT_TRADES) -> Recover
             orders[order.market].append(order)
         markets = {}
         for row in connection.execute(f"{_MARKETS} ORDER BY symbol").fetchall():
-            market = market_from_row(row[5:], currencies)
+            market = market_from_row(row[COUNTERS:], currencies)
             trades = connection.execute(_RECENT_TRADES, [market.symbol, recent_trades])
             markets[market.symbol] = RecoveredMarket(
                 market,
-                counters_from_row(row[:5]),
+                counters_from_row(row[:COUNTERS]),
                 orders[market.symbol],
                 [trade_from_row(row) for row in trades][::-1],
             )
@@ -97,9 +98,12 @@ def recover_market(database_url: str, symbol: str) -> RecoveredMarket:
         orders = connection.execute(
             f"{_OPEN_ORDERS} AND market = %s ORDER BY priority", [symbol]
         ).fetchall()
-        market = market_from_row(row[5:], _currencies(connection))
+        market = market_from_row(row[COUNTERS:], _currencies(connection))
         return RecoveredMarket(
-            market, counters_from_row(row[:5]), [order_from_row(order) for order in orders], []
+            market,
+            counters_from_row(row[:COUNTERS]),
+            [order_from_row(order) for order in orders],
+            [],
         )
 
 

@@ -18,7 +18,7 @@ from exchange.orders import (
 )
 
 # An order's columns come in the order of the fields of `OrderState`, a trade's in that of `Trade`,
-# and so on: so values are written and read as they come.
+# and a market's in that of `Market`: so values are written and read as they come.
 
 ORDER_COLUMNS = """
     id, account_id, client_order_id, market, side, type, time_in_force, post_only,
@@ -31,14 +31,16 @@ TRADE_COLUMNS = """
     maker_order_id, taker_order_id, maker_account_id, taker_account_id, maker_fee, taker_fee
 """
 
-PREVENTED_COLUMNS = ", ".join(Prevented._fields)
-
 MARKET_COLUMNS = """
     symbol, code, base, quote, tick, price_scale, lot, quantity_scale, lot_atoms, tick_lot_atoms,
     min_quantity, max_quantity, min_notional, price_band, maker_fee, taker_fee, state
 """
 
-COUNTER_COLUMNS = "sequence, trade_id, aggregate_id, engine_time, last_price"
+COUNTER_COLUMNS = "sequence, trade_id, aggregate_id, engine_time, last_price, prevented_id"
+COUNTERS = 6
+"""How many columns these are."""
+
+PREVENTED_COLUMNS = ", ".join(Prevented._fields)
 
 CANDLE_COLUMNS = ", ".join(Candle._fields)
 
@@ -77,7 +79,7 @@ def trade_from_row(row: TupleRow) -> Trade:
 
 
 def prevented_from_row(row: TupleRow) -> Prevented:
-    """Build a prevented match from its `PREVENTED_COLUMNS`."""
+    """Build a trade that was prevented from its `PREVENTED_COLUMNS`."""
     return Prevented._make((*row[:7], _SIDES[row[7]], *row[8:10], _PREVENTIONS[row[10]]))
 
 

@@ -34,7 +34,7 @@ _PLAN_FOR_GROWTH = """
 """
 """Plans are made once, when tables may still be empty, and kept: they must use the indexes."""
 
-_COMMIT_BATCH = f"SELECT pg_temp.commit_batch({', '.join(['%s'] * 14)})"
+_COMMIT_BATCH = f"SELECT pg_temp.commit_batch({', '.join(['%s'] * 15)})"
 
 _WHO_AM_I = """
     SELECT pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()
@@ -190,7 +190,8 @@ def _arrays(batch: Batch) -> list[str | None]:
         array(map(row, batch.transfers)),
         array(row((None, *audit)) for audit in batch.audits),
         array(starmap(counters_row, batch.numbers.items())),
+        array(map(row, batch.prevented)),
     ]
 
 
-_NO_COUNTERS = (None,) * 5
+_NO_COUNTERS = (None,) * 6

@@ -23,6 +23,7 @@ from exchange.messages import (
     MarketCreated,
     Outcome,
     PlaceOrder,
+    ReplaceOrder,
     Settled,
     Trade,
 )
@@ -30,6 +31,9 @@ from exchange.orders import Side
 from exchange.published import PublishedBook
 
 SWEEP_SECONDS = 0.25
+
+_PLACES = (PlaceOrder, ReplaceOrder)
+"""Commands that wait in their market's queue."""
 
 
 class BusyError(Exception):
@@ -316,7 +320,7 @@ class Bridge:
         self._make_room(commands)
         now = monotonic()
         for place, command in enumerate(commands):
-            market = command.market if isinstance(command, PlaceOrder) else None
+            market = command.market if isinstance(command, _PLACES) else None
             if market is not None:
                 self._per_market[market] = self._per_market.get(market, 0) + 1
             self._pending[command.request_id] = _Pending(waiter, place, market, now)
@@ -330,7 +334,7 @@ class Bridge:
         if self._closed or len(self._pending) + len(commands) > self._max_in_flight:
             raise BusyError
         for command in commands:
-            if isinstance(command, PlaceOrder):
+            if isinstance(command, _PLACES):
                 waiting = self._per_market.get(command.market, 0)
                 if waiting + len(commands) > self._max_per_market:
                     raise BusyError

@@ -23,11 +23,12 @@ from exchange.messages import (
     Outcome,
     PlaceOrder,
     Refused,
+    ReplaceOrder,
     Settled,
     Transfer,
     TransferMade,
 )
-from exchange.orders import Side
+from exchange.orders import REUSABLE, Side
 from exchange.rejects import Reject, Rejection
 from exchange.web.bridge import View
 from tests.actors.stage import ignore
@@ -83,6 +84,8 @@ class Clients:
         """Transfers whose references storage did not know when it was asked."""
         self._counts: Counter[tuple[int, str]] = Counter()
         """Orders by account and market, those on their way included."""
+        self._replacing: Counter[tuple[int, str]] = Counter()
+        """Orders on their way that are to replace others."""
         self._levels: dict[str, Levels] = {}
         self._sequences = Counter(store.order_sequences)
         self._held: dict[int, int] = {}
@@ -111,8 +114,11 @@ class Clients:
                 continue
             request_id = next(self._numbers)
             wanted = command._replace(request_id=request_id, time=self._now())
-            if isinstance(wanted, PlaceOrder) and wanted.price is None:
+            if isinstance(wanted, PlaceOrder):
                 wanted = self._estimated(wanted)
+            elif isinstance(wanted, ReplaceOrder):
+                place = wanted.place._replace(request_id=request_id, time=wanted.time)
+                wanted = wanted._replace(place=self._estimated(place))
             if self.faulty and self._random.random() < self.faulty:
                 self.planted.add(request_id)
             self.sent[request_id] = wanted
@@ -128,7 +134,7 @@ class Clients:
     def _estimated(self, order: PlaceOrder) -> PlaceOrder:
         """Read a market order's cost off the view, as the front door does."""
         market = self.view.markets.get(order.market)
-        if market is None:
+        if market is None or order.price is not None:
             return order
         if order.side is Side.BUY and order.quantity is not None:
             cost, cap = market.book.buy_cost(order.quantity, market.last_price)
@@ -144,16 +150,32 @@ class Clients:
             return
         for command in message:
             self.passed[command.request_id] = command
-            if not isinstance(command, PlaceOrder | AmendOrder):
+            held = _holding(command)
+            if held is None:
                 continue
-            assert not self.view.accounts[command.account_id].frozen, "a frozen account trades"
-            if isinstance(command, PlaceOrder) and command.order_id:
-                self.owners[command.order_id] = command.account_id
-                self._counts[command.account_id, symbol] += 1
-                assert self._counts[command.account_id, symbol] <= OPEN_ORDERS, "too many orders"
-            if command.hold:
-                currency = self._currency(symbol, command.side)
-                self.on_their_way[command.account_id, currency] += command.hold
+            assert not self.view.accounts[held.account_id].frozen, "a frozen account trades"
+            if isinstance(held, PlaceOrder) and held.order_id:
+                self._see_order(held, command)
+            if held.hold:
+                currency = self._currency(symbol, held.side)
+                self.on_their_way[held.account_id, currency] += held.hold
+
+    def _see_order(self, order: PlaceOrder, command: MarketCommand) -> None:
+        """Take note of an order that a market is told to place."""
+        key = (order.account_id, order.market)
+        self.owners[order.order_id] = order.account_id
+        self._counts[key] += 1
+        replaced = 0
+        if isinstance(command, ReplaceOrder):
+            replaced = command.order_id
+            self._replacing[key] += 1
+        assert self._counts[key] <= OPEN_ORDERS + self._replacing[key], "too many orders"
+        if order.digest == REUSABLE and order.client_order_id is not None:
+            for other in self._store.open_orders[order.market].values():
+                assert other.id == replaced or (other.account_id, other.client_order_id) != (
+                    order.account_id,
+                    order.client_order_id,
+                ), f"{other} has the client order id that {order} is to have"
 
     def see_facts(self, facts: list[Fact]) -> None:
         """Take note of what the accounts actor tells the journal."""
@@ -203,11 +225,16 @@ class Clients:
 
     def _settle_outcome(self, outcome: Outcome, sequences: tuple[int, ...]) -> None:
         command = self.passed[outcome.request_id]
-        if isinstance(command, PlaceOrder | AmendOrder) and command.hold:
-            currency = self._currency(outcome.market, command.side)
-            self.on_their_way[command.account_id, currency] -= command.hold
-        if outcome.refused_order_id and isinstance(command, PlaceOrder):
-            self._counts[command.account_id, outcome.market] -= 1
+        held = _holding(command)
+        if held is not None and held.hold:
+            currency = self._currency(outcome.market, held.side)
+            self.on_their_way[held.account_id, currency] -= held.hold
+        if outcome.refused_order_id and held is not None:
+            self._counts[held.account_id, outcome.market] -= 1
+        if isinstance(command, ReplaceOrder):
+            if command.place.order_id:
+                self._replacing[command.account_id, outcome.market] -= 1
+            self._note_parts(outcome)
         for order, sequence in zip(outcome.orders, sequences, strict=True):
             self._sequences[order.account_id] += 1
             assert sequence == self._sequences[order.account_id], "a gap in what is streamed"
@@ -216,6 +243,15 @@ class Clients:
             if not order.is_open:
                 self._counts[order.account_id, outcome.market] -= 1
             self.holds[order.account_id, self._currency(outcome.market, order.side)] += change
+
+    def _note_parts(self, outcome: Outcome) -> None:
+        replaced = outcome.replaced
+        assert replaced is not None, "a replacement tells what became of its parts"
+        done = f"canceled {replaced.cancel is None}, attempted {replaced.attempted}"
+        self._seen[f"{done}, placed {bool(outcome.placed)}"] += 1
+        for part in (replaced.cancel, replaced.place):
+            if part is not None:
+                self._seen[f"part: {part.reject}"] += 1
 
     def _take(self, answer: Answer) -> None:
         request_id = request_of(answer)
@@ -255,6 +291,8 @@ class Clients:
             case Reject.TOO_MANY_OPEN_ORDERS:
                 count = self._counts[getattr(command, "account_id", 0), market]
                 assert count >= OPEN_ORDERS, f"{count} orders are not too many"
+            case Reject.DUPLICATE_CLIENT_ORDER_ID:
+                assert getattr(command, "digest", 0) == REUSABLE, "a retry was expected"
             case _:
                 pass
 
@@ -312,6 +350,13 @@ class Clients:
     def _currency(self, symbol: str, side: Side) -> str:
         market = self._store.markets[symbol]
         return (market.quote if side is Side.BUY else market.base).symbol
+
+
+def _holding(command: MarketCommand) -> PlaceOrder | AmendOrder | None:
+    """Return what locks funds, of a command that may."""
+    if isinstance(command, ReplaceOrder):
+        return command.place if command.refused is None else None
+    return command if isinstance(command, PlaceOrder | AmendOrder) else None
 
 
 def _reject(answer: Answer) -> Reject | None:

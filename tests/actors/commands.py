@@ -14,11 +14,19 @@ from exchange.messages import (
     FreezeAccount,
     OpenAccount,
     PlaceOrder,
+    ReplaceOrder,
     SaveCurrency,
     Transfer,
     UpdateMarket,
 )
-from exchange.orders import OrderType, SelfTradePrevention, Side, TimeInForce
+from exchange.orders import (
+    REUSABLE,
+    OrderStatus,
+    OrderType,
+    SelfTradePrevention,
+    Side,
+    TimeInForce,
+)
 from tests.actors.world import World
 from tests.builders import BTC, ETH, RICH, USDT, market_with
 
@@ -38,6 +46,7 @@ SYMBOLS = ("BTC_USDT", "BTC_USDT", "BTC_USDT", "ETH_USDT", "ETH_USDT", "ETH_BTC"
 ACTIVE, DELISTED = MarketState.ACTIVE, MarketState.DELISTED
 SIDES = (Side.BUY, Side.SELL)
 AMOUNTS = (20_000, RICH, RICH)
+ONLY = (None, None, OrderStatus.OPEN, OrderStatus.PARTIALLY_FILLED)
 
 
 class Commands:
@@ -53,6 +62,7 @@ class Commands:
         self._kinds = (
             *(self.order, self.retry, self.cancel, self.amend, self.cancel_all, self.update),
             *(self.transfer, self.freeze, self.open_account, self.currency, self.market),
+            self.replace,
         )
 
     def some(self) -> Command:
@@ -83,7 +93,9 @@ class Commands:
             price, quantity, quote = None, None, int(random.random() * 40_000)
         elif shape < 0.21:
             quantity = 41
-        named = random.random() < 0.4
+        chance = random.random()
+        named = chance < 0.4
+        reusable = 0.4 <= chance < 0.6
         order = PlaceOrder(
             request_id=0,
             time=0,
@@ -107,7 +119,14 @@ class Commands:
             order = order._replace(time_in_force=TimeInForce.GTC)
         if named:
             self._named.append(order)
+        if reusable:
+            return order._replace(digest=REUSABLE, client_order_id=self._name())
         return order
+
+    def _name(self) -> str:
+        """Return a client order id that is free now and then, or one as of the other kind."""
+        chance = self._random.random()
+        return f"r{int(chance * 20)}" if chance < 0.8 else f"c{int(chance * 1000) % 150}"
 
     def _terms(self, price: int | None) -> TimeInForce:
         chance = self._random.random()
@@ -147,9 +166,38 @@ class Commands:
         random = self._random
         order_id, account = self._some_order()
         order = self._world.admission.orders.by_id.get(order_id)
+        only = random.choice(ONLY)
         if order is not None and order.client_order_id is not None and random.random() < 0.5:
+            if order.reusable or random.random() < 0.2:
+                named_twice = order_id if random.random() < 0.2 else 0
+                name, market = order.client_order_id, order.market
+                return CancelOrder(0, 0, account, named_twice, name, market, only)
             return CancelOrder(0, 0, account, 0, order.client_order_id)
+        if random.random() < 0.2:
+            return CancelOrder(0, 0, account, order_id, None, self._symbol(), only)
         return CancelOrder(0, 0, random.choice((account, account, account, None)), order_id, None)
+
+    def replace(self) -> Command:
+        """Replace an order by one that is more or less like it, or another one."""
+        random = self._random
+        order_id, account = self._some_order()
+        order = self._world.admission.orders.by_id.get(order_id)
+        new = self.order()._replace(account_id=account, test=False, digest=REUSABLE)
+        name = new.client_order_id
+        if order is not None:
+            if random.random() < 0.9:
+                new = new._replace(market=order.market)
+            if random.random() < 0.5:
+                new = new._replace(side=order.side)
+            if order.client_order_id is not None and random.random() < 0.5:
+                name = order.client_order_id
+                if random.random() < 0.3:
+                    new = new._replace(client_order_id=name)
+                order_id = 0
+        return ReplaceOrder(
+            *(0, 0, account, new.market, order_id, None if order_id else name),
+            *(random.choice(ONLY), new, random.random() < 0.5),
+        )
 
     def amend(self) -> Command:
         random = self._random
@@ -256,5 +304,5 @@ class Commands:
         return Audit(3, 1, action, "something")
 
 
-WEIGHTS = (610, 660, 720, 840, 848, 900, 930, 950, 953, 970, 1000)
+WEIGHTS = (610, 660, 720, 840, 848, 900, 930, 950, 953, 970, 1000, 1080)
 """Of the kinds above, added up."""

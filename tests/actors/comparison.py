@@ -9,9 +9,9 @@ from exchange.messages import (
     MarketCommand,
     Outcome,
     PlaceOrder,
+    ReplaceOrder,
     UpdateMarket,
 )
-from exchange.orders import OrderState, Side
 from tests.actors.naive import NaiveMarket
 
 
@@ -19,6 +19,9 @@ def compare(naive: NaiveMarket, command: MarketCommand, outcome: Outcome) -> Non
     """Let a naive market carry a command out, and assert that the outcome is the same."""
     if isinstance(command, PlaceOrder):
         _check_hold(naive, command)
+    if isinstance(command, ReplaceOrder):
+        most = naive.most(command.place)
+        assert command.place.hold <= (command.place.cap if most is None else most), "a hold of more"
     reject = naive.handle(command)
     found = outcome.rejection and outcome.rejection.reject
     assert found == reject, f"{command} is answered {found}, not {reject}"
@@ -27,7 +30,17 @@ def compare(naive: NaiveMarket, command: MarketCommand, outcome: Outcome) -> Non
         trade._replace(sequence=outcome.sequence, time=outcome.time) for trade in naive.trades
     ]
     assert list(outcome.trades) == trades, f"trades {outcome.trades} of {command}, not {trades}"
-    _check_orders(naive, command, outcome.orders)
+    prevented = [
+        one._replace(sequence=outcome.sequence, time=outcome.time) for one in naive.prevented
+    ]
+    assert list(outcome.prevented) == prevented, f"prevented {outcome.prevented}, not {prevented}"
+    replaced = outcome.replaced and (
+        outcome.replaced.cancel and outcome.replaced.cancel.reject,
+        outcome.replaced.place and outcome.replaced.place.reject,
+        outcome.replaced.attempted,
+    )
+    assert replaced == naive.replaced, f"{command} replaces {replaced}, not {naive.replaced}"
+    _check_orders(naive, command, outcome)
     _check_levels(naive, outcome.levels)
     _check_money(naive, outcome)
     updated = isinstance(command, UpdateMarket) and reject is None
@@ -36,19 +49,15 @@ def compare(naive: NaiveMarket, command: MarketCommand, outcome: Outcome) -> Non
 
 def _check_hold(naive: NaiveMarket, order: PlaceOrder) -> None:
     """Assert that an order has locked what it can spend at most."""
-    if order.price is not None and order.quantity is not None:
-        most = naive.needs(order.side, order.price, order.quantity)
-    elif order.side is Side.SELL and order.quantity is not None:
-        most = order.quantity * naive.rules.lot_atoms
-    elif order.side is Side.BUY and order.quote_quantity is not None:
-        most = order.quote_quantity
-    else:
+    most = naive.most(order)
+    if most is None:
         assert order.hold <= order.cap, f"{order} has locked more than its cap"
         return
     assert order.hold == most, f"{order} has not locked {most}"
 
 
-def _check_orders(naive: NaiveMarket, command: MarketCommand, states: Sequence[OrderState]) -> None:
+def _check_orders(naive: NaiveMarket, command: MarketCommand, outcome: Outcome) -> None:
+    states = outcome.orders
     assert len(states) == len(naive.touched), f"{command} touched other orders"
     for state in states:
         order = naive.touched[state.id]
@@ -65,6 +74,16 @@ def _check_orders(naive: NaiveMarket, command: MarketCommand, states: Sequence[O
         assert found == right, f"order {state.id} after {command}: {found}, not {right}"
     if isinstance(command, PlaceOrder | AmendOrder) and states:
         assert states[0].id == command.order_id, "an incoming order comes first"
+    if isinstance(command, PlaceOrder) and states:
+        assert outcome.placed == states[0], "another order is new"
+    elif isinstance(command, ReplaceOrder) and naive.replaced is not None:
+        no, reject, attempted = naive.replaced
+        placed = command.place.order_id if attempted and not reject else 0
+        assert outcome.placed_id == placed, f"{command} places {outcome.placed_id}"
+        wanted = [*([] if no else [command.order_id]), *([placed] if placed else [])]
+        assert [state.id for state in states[: len(wanted)]] == wanted, "replaced in another order"
+    else:
+        assert not outcome.placed_id, "nothing is new"
 
 
 def _check_levels(naive: NaiveMarket, levels: Sequence[LevelChange]) -> None:

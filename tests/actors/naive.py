@@ -14,6 +14,8 @@ from exchange.messages import (
     CancelOrders,
     MarketCommand,
     PlaceOrder,
+    Prevented,
+    ReplaceOrder,
     Trade,
     UpdateMarket,
 )
@@ -43,6 +45,7 @@ class NaiveOrder:
     quantity: int | None
     quote_quantity: int | None
     hold: int
+    name: str | None
     filled: int = 0
     filled_notional: int = 0
     fee: int = 0
@@ -65,7 +68,7 @@ class NaiveMarket:
     def __init__(self, rules: Market) -> None:
         self.rules = rules
         self.orders: list[NaiveOrder] = []
-        self.sequence = self.trade_id = self.aggregate_id = 0
+        self.sequence = self.trade_id = self.aggregate_id = self.prevented_id = 0
         self.last_price: int | None = None
         self._forget()
 
@@ -75,6 +78,10 @@ class NaiveMarket:
         """What the touched orders, and the command itself, held before."""
         self.trades: list[Trade] = []
         """Without sequence and time."""
+        self.prevented: list[Prevented] = []
+        """As well."""
+        self.replaced: tuple[Reject | None, Reject | None, bool] | None = None
+        """Why not canceled, why not placed, whether to be placed."""
         self.paid: Counter[tuple[int, str]] = Counter()
         self.prices: set[tuple[Side, int]] = set()
         """Of levels that changed."""
@@ -84,6 +91,8 @@ class NaiveMarket:
         self._forget()
         if isinstance(command, PlaceOrder | AmendOrder):
             self.held[command.account_id, self.currency(command.side)] += command.hold
+        if isinstance(command, ReplaceOrder):
+            self.held[command.account_id, self.currency(command.place.side)] += command.place.hold
         reject = self._carry_out(command)
         if self.prices:
             self.sequence += 1
@@ -106,13 +115,21 @@ class NaiveMarket:
             return self._amend(command)
         if isinstance(command, CancelOrder):
             return self._cancel(command)
+        if isinstance(command, ReplaceOrder):
+            return self._replace(command)
         if isinstance(command, CancelOrders):
             return self._cancel_all(command)
         return self._update(command)
 
     def _place(self, command: PlaceOrder) -> Reject | None:
-        price, rules = command.price, self.rules
-        reject = (
+        reject = self._refuses_order(command)
+        if reject is None and not command.test:
+            self._enter(command, command.hold)
+        return reject
+
+    def _refuses_order(self, command: PlaceOrder) -> Reject | None:
+        price = command.price
+        return (
             self._refuses_state(post_only=command.post_only)
             or self._refuses_size(price, command.quantity, command.quote_quantity)
             or (price is not None and self._refuses_price(price))
@@ -124,22 +141,23 @@ class NaiveMarket:
             )
             or None
         )
-        if reject or command.test:
-            return reject or None
+
+    def _enter(self, command: PlaceOrder, hold: int) -> None:
+        price, rules = command.price, self.rules
         order = NaiveOrder(
             command.order_id,
             *(command.account_id, command.side, command.type, command.time_in_force),
             *(command.post_only, command.self_trade_prevention, price, command.quantity),
-            *(command.quote_quantity, command.hold),
+            *(command.quote_quantity, hold, command.client_order_id),
         )
         low, high = self._band()
         worst, lots, money = price or 0, command.quantity or 0, None
         if price is None:
             worst = high if order.side is Side.BUY else low
             if order.side is Side.BUY:
-                lots, money = command.quantity or NO_LIMIT, command.hold
+                lots, money = command.quantity or NO_LIMIT, hold
             elif command.quantity is None:
-                lots, money = command.hold // rules.lot_atoms, command.quote_quantity
+                lots, money = hold // rules.lot_atoms, command.quote_quantity
         if order.time_in_force is TimeInForce.FOK:
             # Try it on copies: if they do not fill it whole, nothing happens.
             rehearsal, copy = self._copy(), replace(order)
@@ -147,10 +165,9 @@ class NaiveMarket:
             if copy.status is not OrderStatus.FILLED:
                 self.touched[order.id] = order
                 self._end(order, OrderStatus.EXPIRED, Reason.FOK)
-                return None
+                return
         self.touched[order.id] = order
         self._match(order, worst, lots, money)
-        return None
 
     def _copy(self) -> "NaiveMarket":
         copy = NaiveMarket(self.rules)
@@ -204,8 +221,47 @@ class NaiveMarket:
         assert by_admin or order.account_id == command.account_id, "another's order is canceled"
         if not by_admin and self.rules.state is MarketState.SUSPENDED:
             return Reject.MARKET_NOT_ACTIVE
+        if command.only not in (None, order.status):
+            return Reject.CANCEL_RESTRICTED
         self._take_out(order, Reason.ADMIN if by_admin else Reason.CLIENT)
         return None
+
+    def _replace(self, command: ReplaceOrder) -> Reject | None:
+        old, new = self._find(command.order_id), command.place
+        no = None
+        if old is None:
+            no = Reject.ORDER_NOT_OPEN if command.order_id else Reject.ORDER_NOT_FOUND
+        elif self.rules.state is MarketState.SUSPENDED:
+            no = Reject.MARKET_NOT_ACTIVE
+        elif command.only not in (None, old.status):
+            no = Reject.CANCEL_RESTRICTED
+        if no and command.stop_on_failure:
+            self.replaced = (no, None, False)
+            return no
+        funds = new.hold
+        if old is not None and not no:
+            assert old.account_id == command.account_id, "another's order is replaced"
+            funds += old.hold if old.side is new.side else 0
+            self._take_out(old, Reason.CLIENT)
+        reject = command.refused.reject if command.refused else self._refuses_order(new)
+        if not reject and no and old is not None and old.name == new.client_order_id is not None:
+            reject = Reject.DUPLICATE_CLIENT_ORDER_ID
+        if not reject and funds < (self.most(new) or new.cost):
+            reject = Reject.INSUFFICIENT_FUNDS
+        self.replaced = (no, reject, True)
+        if reject:
+            return no
+        most = self.most(new)
+        self._enter(new, min(funds, new.cap if most is None else most))
+        return None
+
+    def most(self, order: PlaceOrder) -> int | None:
+        """Return what an order locks, unless that was estimated."""
+        if order.price is not None and order.quantity is not None:
+            return self.needs(order.side, order.price, order.quantity)
+        if order.side is Side.SELL and order.quantity is not None:
+            return order.quantity * self.rules.lot_atoms
+        return order.quote_quantity if order.side is Side.BUY else None
 
     def _cancel_all(self, command: CancelOrders) -> Reject | None:
         if not command.admin and self.rules.state is MarketState.SUSPENDED:
@@ -290,6 +346,7 @@ class NaiveMarket:
                 spent = True
                 break
             if maker.account_id == order.account_id:
+                self._prevent(order, maker, lots, money)
                 if order.prevention is not Prevention.CANCEL_INCOMING:
                     self._take_out(maker, Reason.SELF_TRADE)
                 if order.prevention is not Prevention.CANCEL_RESTING:
@@ -309,6 +366,18 @@ class NaiveMarket:
                 spent = True
                 break
         self._conclude(order, spent=spent, stopped=stopped)
+
+    def _prevent(self, taker: NaiveOrder, maker: NaiveOrder, lots: int, money: int | None) -> None:
+        quantity = min(lots, maker.left())
+        if money is not None:
+            quantity = min(quantity, money // (maker.at() * self.rules.tick_lot_atoms))
+        self.prevented_id += 1
+        self.prevented.append(
+            Prevented(
+                *(self.prevented_id, self.rules.symbol, 0, 0, taker.id, maker.id),
+                *(taker.account_id, taker.side, maker.at(), quantity, taker.prevention),
+            )
+        )
 
     def _trade(self, taker: NaiveOrder, maker: NaiveOrder, quantity: int) -> None:
         rules, price = self.rules, maker.at()

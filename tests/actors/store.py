@@ -20,10 +20,11 @@ from exchange.messages import (
     MarketCreated,
     MarketFailed,
     Outcome,
+    Prevented,
     Trade,
     TransferMade,
 )
-from exchange.orders import OrderState, Side
+from exchange.orders import REUSABLE, OrderState, Side
 from exchange.persistence.batch import Batch
 from exchange.published import PublishedBook
 from exchange.recovered import Recovered, RecoveredMarket
@@ -77,7 +78,11 @@ class Store:
         self.orders: dict[int, OrderState] = {}
         self.open_orders: dict[str, dict[int, OrderState]] = {}
         self.trades: dict[str, list[Trade]] = {}
+        self.prevented: dict[str, list[Prevented]] = {}
         self.client_order_ids: dict[tuple[int, str], int] = {}
+        """Those that are used up for ever."""
+        self.names: dict[tuple[int, str, str], int] = {}
+        """Open orders under client order ids that are free again, by account and market."""
         self.references: set[tuple[int, str]] = set()
         self.journal: list[Journaled] = []
         """Every fact that could be told, in order; also those that left nothing to write."""
@@ -103,6 +108,7 @@ class Store:
         self.naive[symbol] = NaiveMarket(market)
         self.open_orders[symbol] = {}
         self.trades[symbol] = []
+        self.prevented[symbol] = []
         self.history[symbol] = []
         self.times[symbol] = 0
 
@@ -126,6 +132,7 @@ class Store:
             counters.trade_id = numbers.trade_id or counters.trade_id
             counters.aggregate_id = numbers.aggregate_id or counters.aggregate_id
             counters.last_price = numbers.last_price or counters.last_price
+            counters.prevented_id = numbers.prevented_id or counters.prevented_id
         last = {
             order.id: order
             for one in journaled
@@ -151,7 +158,7 @@ class Store:
         assert batch.changed.keys() <= self.orders.keys(), "a changed order is not there"
         self.orders |= batch.placed | batch.changed
         for order in batch.placed.values():
-            if order.client_order_id is not None:
+            if order.client_order_id is not None and order.digest != REUSABLE:
                 key = (order.account_id, order.client_order_id)
                 assert key not in self.client_order_ids, f"{key} made two orders"
                 self.client_order_ids[key] = order.id
@@ -164,6 +171,10 @@ class Store:
             trades = self.trades[trade.market]
             assert trade.id == len(trades) + 1, "a gap in the trades"
             trades.append(trade)
+        for one in batch.prevented:
+            prevented = self.prevented[one.market]
+            assert one.id == len(prevented) + 1, "a gap in the prevented trades"
+            prevented.append(one)
         for owner, reference, *_ in batch.transfers:
             key = (owner, reference)  # type: ignore[assignment]  # Rows hold anything.
             assert key not in self.references, f"{key} made two transfers"
@@ -208,8 +219,18 @@ class Store:
         if outcome.orders or outcome.changed:
             # Stored with the batch; a market of it that fails goes on from there.
             self.counters[outcome.market].time = time
+        for order in outcome.orders:
+            if order.digest == REUSABLE and order.client_order_id is not None:
+                self._check_name(order, order.client_order_id)
         if outcome.levels:
             self.history[outcome.market].append((outcome.sequence, outcome.levels))
+
+    def _check_name(self, order: OrderState, name: str) -> None:
+        key = (order.account_id, order.market, name)
+        if order.is_open:
+            assert self.names.setdefault(key, order.id) == order.id, f"{key} has two open orders"
+        elif self.names.get(key) == order.id:
+            del self.names[key]
 
     # --- Reads -----------------------------------------------------------------------------------
 
@@ -256,6 +277,7 @@ class Store:
             assert counters.trade_id == naive.trade_id == len(self.trades[symbol])
             assert counters.aggregate_id == naive.aggregate_id
             assert counters.last_price == naive.last_price
+            assert counters.prevented_id == naive.prevented_id == len(self.prevented[symbol])
             assert {order.id for order in naive.orders} == self.open_orders[symbol].keys()
             for order in self.open_orders[symbol].values():
                 currency = (market.quote if order.side is Side.BUY else market.base).symbol

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from exchange.admission import Admission, Admitted
+from exchange.admission import NOTHING_ENDS, Admission, Admitted, Ending
 from exchange.engine import MatchingEngine
 from exchange.messages import Journaled, MarketCommand, Outcome, PlaceOrder, Trade
 from exchange.persistence import embedded
@@ -43,8 +43,8 @@ def accounts_bug() -> None:
     """Fail in the accounts actor after it has locked a marked order's funds."""
     place = Admission.place
 
-    def failing(self: Admission, command: PlaceOrder) -> Admitted:
-        admitted = place(self, command)
+    def failing(self: Admission, command: PlaceOrder, ending: Ending = NOTHING_ENDS) -> Admitted:
+        admitted = place(self, command, ending)
         if _is_marked(command.client_order_id, "accounts_bug"):
             raise PlantedError("accounts_bug")
         return admitted

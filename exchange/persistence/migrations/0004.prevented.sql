@@ -1,0 +1,20 @@
+-- Trades of an account with itself that did not take place.
+CREATE TABLE prevented_matches (
+    id bigint NOT NULL,
+    market text NOT NULL,
+    sequence bigint NOT NULL,
+    time bigint NOT NULL,
+    taker_order_id bigint NOT NULL,
+    maker_order_id bigint NOT NULL,
+    account_id bigint NOT NULL,
+    taker_side text NOT NULL,
+    price bigint NOT NULL,
+    quantity bigint NOT NULL,
+    mode text NOT NULL,
+    PRIMARY KEY (market, id)
+);
+
+CREATE INDEX prevented_matches_of_account ON prevented_matches (account_id, market, id);
+
+-- The last number of them, beside a market's other counters.
+ALTER TABLE markets ADD COLUMN prevented_id bigint NOT NULL DEFAULT 0;
