@@ -61,6 +61,10 @@ class Parameters:
             raise missing(name)
         return found
 
+    def fill(self, name: str, text: str) -> None:
+        """Go on as if a parameter had been given."""
+        self.given = {**self.given, name: text}
+
     def number(self, name: str) -> int | None:
         """Return a whole number below 2 ** 63, or `None` where it is absent."""
         found = self.find(name)
@@ -104,8 +108,8 @@ class Desk:
     usage: Usage = field(init=False)
     """What was asked for so far, by address and by account."""
     cancel_ids: dict[int, str] = field(default_factory=dict)
-    """The cancels' own client order ids, by the request ids of those on their way. Listeners of the
-    bridge find a committed cancel's here; who waits for its answer takes it out after them."""
+    """The cancels' own client order ids, by the request ids of those on their way: listeners of the
+    bridge find a committed cancel's here."""
 
     def __post_init__(self) -> None:
         """Begin to count."""

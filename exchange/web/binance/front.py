@@ -20,7 +20,7 @@ from exchange.web.auth import ApiKey
 from exchange.web.binance.call import Asked, Desk, Method, Parameters, Security
 from exchange.web.binance.errors import BinanceError, busy, explain
 from exchange.web.binance.limits import weight_header
-from exchange.web.binance.signing import Replays, check_key, check_rest, read_rest
+from exchange.web.binance.signing import check_key, check_rest, read_rest, refuse_replay
 from exchange.web.plain import Headers, PlainRequest, Said
 from exchange.web.plain_connection import Say
 from exchange.web.problems import SERVER_NAME
@@ -58,9 +58,7 @@ class Front:
         self.desk = desk
         self.stopping = False
         self._methods = [method for method in methods if method.http is not None]
-        self._replays = Replays(desk.context.bridge.now())
         self._tasks: set[asyncio.Task[None]] = set()
-        desk.context.token_index.revoked.append(self._replays.forget)
 
     def calls(self) -> list[DialectCall]:
         """Return what the server serves."""
@@ -174,7 +172,7 @@ class Front:
     def _check(self, method: Method, key: ApiKey, query: str, body: bytes, now: int) -> Parameters:
         signed = check_rest(key, query, body, now)
         if method.changes:
-            self._replays.take(key, signed, now)
+            refuse_replay(self.desk.context.replays, key, signed, now)
         return signed.parameters
 
     def _hold_back(self, address: str, now: float) -> None:

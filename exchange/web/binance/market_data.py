@@ -1,11 +1,11 @@
 """What everybody may see: books, trades, candles."""
 
 from collections.abc import Sequence
-from itertools import islice, pairwise
+from itertools import islice
 
 import orjson
 
-from exchange.candles import INTERVALS, Candle
+from exchange.candles import DAY, INTERVALS, Candle
 from exchange.market import Market
 from exchange.messages import Trade
 from exchange.orders import BUY, SELL, Side
@@ -14,11 +14,10 @@ from exchange.stored import Aggregate
 from exchange.web.binance.call import Asked, Parameters
 from exchange.web.binance.codec import public_trade
 from exchange.web.binance.errors import BinanceError
-from exchange.web.binance.intervals import WIDTHS, Width
+from exchange.web.binance.klines import Width, find_bounds, find_width, klines
 from exchange.web.binance.numbers import milliseconds, show_price, show_quantity, show_quote
 from exchange.web.binance.tickers import time_zone
 from exchange.web.bridge import MarketView
-from exchange.web.charts import read_candles
 from exchange.web.codec import Json
 from exchange.web.public import PAGES_KEPT
 
@@ -177,52 +176,45 @@ def span(parameters: Parameters) -> tuple[int | None, int | None]:
 async def list_candles(asked: Asked) -> object:
     """List candles, oldest first: from a time on, or the newest."""
     view, parameters = asked.market(), asked.parameters
-    width = WIDTHS.get(parameters.text("interval"))
-    if width is None:
-        raise BinanceError(-1120, "Invalid interval.")
+    width = find_width(parameters.text("interval"))
     zone = time_zone(parameters)
-    numbers = _wanted(asked, view, width, zone)
-    if not numbers:
-        return []
-    bounds = [width.begin(number, zone) for number in (*numbers, numbers[-1] + 1)]
-    candles = await _read(asked, view, width, zone, bounds)
-    ends = dict(pairwise(bounds))
-    return [candle_body(candle, ends[candle.time], view.market) for candle in candles]
-
-
-def _wanted(asked: Asked, view: MarketView, width: Width, zone: int) -> range:
-    """Return the numbers of the candles that are asked for and can be there."""
-    parameters, chart = asked.parameters, view.chart
     limit = parameters.limit(LIMIT, MOST)
     start, end = span(parameters)
-    if chart.first_time is None:
-        return range(0)
-    first = width.number(chart.first_time, zone)
-    last = width.number(chart.now(asked.now), zone)
-    if start is not None and start > chart.now(asked.now):
-        return range(0)
-    if start is not None:
-        first = max(first, width.next_number(start, zone))
-    if end is not None:
-        if end <= chart.first_time - DAYS_BEFORE:
-            return range(0)
-        last = min(last, width.number(min(end - 1, chart.now(asked.now)), zone))
-    numbers = range(first, last + 1)
-    return numbers[:limit] if start is not None else numbers[-limit:]
-
-
-DAYS_BEFORE = 32 * 86_400_000_000
-"""No candle that holds a moment begins longer before it, in microseconds."""
-
-
-async def _read(
-    asked: Asked, view: MarketView, width: Width, zone: int, bounds: Sequence[int]
-) -> list[Candle]:
     context = asked.desk.context
-    interval = INTERVALS.get(width.name)
-    if interval is not None and not zone:
-        return await read_candles(context.queries, view, interval, bounds[0], bounds[-1])
-    return await context.history.candles(view.market.symbol, width.source(zone), bounds)
+    if zone:
+        candles = await _zoned(asked, view, width, zone, limit)
+    else:
+        candles = await klines(context, view, width, start=start, end=end, limit=limit)
+    return [
+        candle_body(candle, width.next(candle.time + zone) - zone, view.market)
+        for candle in candles
+    ]
+
+
+async def _zoned(
+    asked: Asked, view: MarketView, width: Width, zone: int, limit: int
+) -> list[Candle]:
+    """Return candles whose days begin with those of a time zone, which is so far ahead of UTC."""
+    chart, (start, end) = view.chart, span(asked.parameters)
+    lived = (
+        None if chart.first_time is None else chart.first_time + zone,
+        chart.now(asked.now) + zone,
+    )
+    shifted = [None if time is None else time + zone for time in (start, end)]
+    bounds = [bound - zone for bound in find_bounds(width, lived, shifted[0], shifted[1], limit)]
+    if not bounds:
+        return []
+    history = asked.desk.context.history
+    return await history.candles(view.market.symbol, _source(width, zone), bounds)
+
+
+def _source(width: Width, zone: int) -> int | None:
+    """Return the length of the stored candles that make up a width in a time zone."""
+    if width.base is None:
+        return None
+    most = min(INTERVALS[width.base].length, DAY)
+    lengths = [interval.length for interval in INTERVALS.values()]
+    return max([length for length in lengths if length <= most and not zone % length])
 
 
 def candle_body(candle: Candle, end: int, market: Market) -> list[object]:

@@ -80,7 +80,7 @@ def read_order(asked: Asked) -> Terms:
     _refuse_absent(given)
     answers = read_answers(given, Answers.ACK if kind == MAKER else Answers.FULL)
     prevention = _read_prevention(given)
-    client_order_id = read_id(given, "newClientOrderId")
+    client_order_id = find_id(given, "newClientOrderId") or token_hex(RANDOM_BYTES)
     time_in_force = _read_time(given, kind)
     _check_numbers(given, kind)
     market = asked.desk.market(code).market
@@ -138,11 +138,6 @@ def _read_prevention(given: Parameters) -> SelfTradePrevention:
     if prevention is None:
         raise BinanceError(-1130, "Data sent for parameter 'selfTradePreventionMode' is not valid.")
     return prevention
-
-
-def read_id(given: Parameters, name: str) -> str:
-    """Return the client order id that a parameter chooses, or a new one."""
-    return find_id(given, name) or token_hex(RANDOM_BYTES)
 
 
 def find_id(given: Parameters, name: str) -> str | None:
@@ -245,7 +240,16 @@ def read_cancel(
             "`cancelRestrictions` has to be either `ONLY_NEW` or `ONLY_PARTIALLY_FILLED`.",
         )
     only = None if restriction is None else _RESTRICTIONS[restriction]
-    return Named(number or 0, text, read_id(given, cancel_id), only)
+    return Named(number or 0, text, read_cancel_id(given, cancel_id), only)
+
+
+def read_cancel_id(given: Parameters, name: str = "newClientOrderId") -> str:
+    """Return the client order id of a cancel; one that is made up here is kept for the answer."""
+    text = find_id(given, name)
+    if text is None:
+        text = token_hex(RANDOM_BYTES)
+        given.fill(name, text)
+    return text
 
 
 def read_named(

@@ -23,7 +23,7 @@ from exchange.web.binance.order_terms import (
     Terms,
     read_answers,
     read_cancel,
-    read_id,
+    read_cancel_id,
     read_order,
 )
 from exchange.web.bridge import MarketView
@@ -158,11 +158,11 @@ def _begin_cancel(asked: Asked) -> CancelOrder:
 
 def _canceled(asked: Asked, command: Command, answer: Answer) -> object:
     """Return the canceled order, or raise why it was not."""
-    cancel_id = asked.desk.cancel_ids.pop(command.request_id, "")
+    asked.desk.cancel_ids.pop(command.request_id, None)
     outcome = refusals.outcome_of(answer)
     if isinstance(outcome, Rejection):
         raise refusals.canceling(outcome)
-    return _canceled_body(asked, outcome.orders[0], outcome, cancel_id)
+    return _canceled_body(asked, outcome.orders[0], outcome, read_cancel_id(asked.parameters))
 
 
 CANCEL = Swift(_begin_cancel, _canceled)
@@ -180,7 +180,7 @@ async def cancel_all(asked: Asked) -> object:
     command = CancelOrders(
         bridge.new_request_id(), asked.now, asked.caller.account_id, market.symbol
     )
-    cancel_id = read_id(asked.parameters, "newClientOrderId")
+    cancel_id = read_cancel_id(asked.parameters)
     asked.desk.name_cancel(command.request_id, cancel_id)
     answer = await asked.desk.context.sender.send(command)
     asked.desk.cancel_ids.pop(command.request_id, None)
