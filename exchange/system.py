@@ -34,6 +34,7 @@ from exchange.persistence.errors import (
     RedisUnavailable,
     StorageUnavailable,
 )
+from exchange.persistence.history import History
 from exchange.persistence.keeper import CandleKeeper
 from exchange.persistence.migrations import NewerSchemaError
 from exchange.persistence.queries import Queries
@@ -332,6 +333,7 @@ class System:
             settings=settings,
             bridge=bridge,
             queries=Queries(pool),
+            history=History(pool),
             tokens=tokens,
             token_index=TokenIndex(),
             limiter=RateLimiter(settings),

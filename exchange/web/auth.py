@@ -1,11 +1,13 @@
-"""Who is calling: bearer tokens, looked up by their hash in memory."""
+"""Who is calling: bearer tokens, looked up by their hash in memory, and keys that sign."""
 
 from collections.abc import Callable, Iterable
 from hashlib import sha256
 from hmac import compare_digest
-from typing import NamedTuple
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import NamedTuple, TypeAlias
 
 from exchange.web.errors import Problem
+from exchange.web.proxies import parse_address
 from exchange.web.routing import Principal, Scope
 
 SCHEME = "bearer "
@@ -21,13 +23,45 @@ def hash_token(token: str) -> bytes:
     return sha256(token.encode("utf-8", "replace")).digest()
 
 
+Networks: TypeAlias = tuple[IPv4Network | IPv6Network, ...]
+
+
+class ApiKey(NamedTuple):
+    """A key whose holder signs requests with the secret that belongs to it."""
+
+    key: str
+    principal: Principal
+    secret: bytes
+    networks: Networks = ()
+    """From where it may be used; from anywhere if there are none."""
+
+    def __repr__(self) -> str:
+        """Leave the secret out of whatever shows this by accident."""
+        return f"ApiKey(principal={self.principal!r})"
+
+    def is_allowed(self, address: str) -> bool:
+        """Say whether the key may be used from a client's address."""
+        if not self.networks:
+            return True
+        parsed = parse_address(address)
+        return parsed is not None and any(parsed in network for network in self.networks)
+
+
+def read_networks(texts: Iterable[str]) -> Networks:
+    """Return networks (CIDR) or addresses; `ValueError` if one is none."""
+    return tuple(ip_network(text) for text in texts)
+
+
 class TokenIndex:
-    """Every valid token, by hash. Lives on the event loop, like all of the front door."""
+    """Every valid token and key. Lives on the event loop, like all of the front door."""
 
     def __init__(self) -> None:
         """Start without any token."""
         self._by_hash: dict[bytes, tuple[bytes, Principal]] = {}
         self._hashes: dict[int, bytes] = {}
+        self._keys: dict[str, ApiKey] = {}
+        self._names: dict[int, str] = {}
+        """The keys' names by their ids."""
         self.withdrawals = 0
         """How many tokens were forgotten: while it stands, who was found is found again."""
         self._revoked_early: set[int] = set()
@@ -48,17 +82,34 @@ class TokenIndex:
         self._by_hash[token_hash] = token_hash, principal
         self._hashes[principal.token_id] = token_hash
 
+    def add_key(self, key: ApiKey) -> None:
+        """Let a key in, once it is stored."""
+        token_id = key.principal.token_id
+        if token_id in self._revoked_early:
+            self._revoked_early.discard(token_id)
+            return
+        self._keys[key.key] = key
+        self._names[token_id] = key.key
+
+    def find_key(self, key: str) -> ApiKey | None:
+        """Return a valid key by its name, which is no secret."""
+        return self._keys.get(key)
+
     def revoke(self, token_id: int) -> None:
         """Turn a token away, once its revocation is stored, also where a connection is open."""
         if not self.drop(token_id):
             self._revoked_early.add(token_id)
 
     def drop(self, token_id: int) -> bool:
-        """Forget a token that is not valid, and say whether it was known here."""
+        """Forget a token or key that is not valid, and say whether it was known here."""
         token_hash = self._hashes.pop(token_id, None)
-        if token_hash is None:
+        name = self._names.pop(token_id, None)
+        if token_hash is not None:
+            del self._by_hash[token_hash]
+        elif name is not None:
+            del self._keys[name]
+        else:
             return False
-        del self._by_hash[token_hash]
         self.withdrawals += 1
         for told in self.revoked:
             told(token_id)

@@ -22,7 +22,7 @@ class Proxies:
 
     def trust(self, address: str) -> bool:
         """Say whether an address is that of a trusted proxy."""
-        parsed = _parsed(address) if self._networks else None
+        parsed = parse_address(address) if self._networks else None
         return parsed is not None and self._holds(parsed)
 
     def client(self, request: web.BaseRequest | PlainRequest) -> str:
@@ -36,7 +36,7 @@ class Proxies:
             return address
         hops = ",".join(request.headers.getall(FORWARDED_FOR, ())).split(",")
         for hop in reversed(hops):
-            parsed = _parsed(hop.strip())
+            parsed = parse_address(hop.strip())
             if parsed is None:
                 break
             address = str(parsed)
@@ -55,7 +55,8 @@ class Proxies:
         return any(address in network for network in self._networks)
 
 
-def _parsed(text: str) -> _Address | None:
+def parse_address(text: str) -> _Address | None:
+    """Return an address as it is compared, or `None` for what is none."""
     try:
         address = ip_address(text)
     except ValueError:
