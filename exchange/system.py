@@ -54,6 +54,7 @@ from exchange.web.auth import TokenIndex, api_key
 from exchange.web.binance.call import Desk
 from exchange.web.binance.front import Front
 from exchange.web.binance.methods import METHODS
+from exchange.web.binance.socket import StreamSockets
 from exchange.web.bridge import Bridge, View
 from exchange.web.docs import docs_pages
 from exchange.web.health import Health
@@ -396,9 +397,10 @@ def _server(context: Context) -> Server:
     routes = [*ROUTES, *sandbox, *health.routes()]
     pages = [*health.pages(), *docs_pages(routes), *static_pages()]
     pages.append(Page("/api/v1/ws", websockets.handle))
-    front = Front(Desk(context), METHODS)
-    server = Server(context, routes, [*pages, *front.calls()])
-    server.stopping += (websockets.close, front.stop)
+    desk = Desk(context)
+    front, streams = Front(desk, METHODS), StreamSockets(desk)
+    server = Server(context, routes, [*pages, *streams.pages(), *front.calls()])
+    server.stopping += (websockets.close, streams.close, front.stop)
     return server
 
 
