@@ -132,19 +132,29 @@ def _thaw(context: typer.Context, account: AccountId) -> None:
 def _issue_token(
     context: typer.Context,
     account: AccountId,
+    *,
     scope: Annotated[
         list[str], typer.Option(help="read, trade or admin; may be given more than once.")
     ] = ["read", "trade"],  # noqa: B006  Typer copies it.
     label: Annotated[str | None, typer.Option(help="What it is for.")] = None,
+    kind: Annotated[
+        str, typer.Option(help="bearer: sent with each request; hmac: a key that signs them.")
+    ] = "bearer",
+    ip_allow: Annotated[
+        list[str] | None,
+        typer.Option(help="Network that a key may be used from; may be given more than once."),
+    ] = None,
 ) -> None:
-    """Issue a token for an account; it is shown this once."""
-    form: Json = {"scopes": scope} | ({} if label is None else {"label": label})
+    """Issue a token or a key for an account; its secret is shown this once."""
+    form: Json = {"kind": kind, "scopes": scope} | ({} if label is None else {"label": label})
+    if ip_allow:
+        form["ip_allow"] = ip_allow
     _do(context, "POST", path("admin", "accounts", account, "tokens"), form)
 
 
 @tokens.command("list")
 def _list_tokens(context: typer.Context, account: AccountId) -> None:
-    """List an account's tokens, without the secrets."""
+    """List an account's tokens and keys, without the secrets."""
     _show_items(context, path("admin", "accounts", account, "tokens"))
 
 
@@ -153,7 +163,7 @@ def _revoke_token(
     context: typer.Context,
     token: Annotated[int, typer.Argument(metavar="TOKEN", help="Id of the token.")],
 ) -> None:
-    """Turn a token away from now on."""
+    """Turn a token or a key away from now on."""
     _do(context, "DELETE", path("admin", "tokens", token))
 
 

@@ -100,6 +100,11 @@ class Settings(BaseSettings):
         repr=False,
         description="PostgreSQL to use instead of the embedded one: postgresql://user@host/name.",
     )
+    master_key_file: Path | None = Field(
+        None,
+        description="File of the key that wraps the secrets of API keys; made at the first start. "
+        "master.key in the data directory, if not set.",
+    )
     redis_url: Annotated[str | None, AfterValidator(_readable)] = Field(
         None,
         pattern=r"^(rediss?|unix)://",

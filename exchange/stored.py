@@ -95,15 +95,32 @@ class Proof(NamedTuple):
 
 
 class StoredToken(NamedTuple):
-    """A token without its secret."""
+    """A token or a key, without its secret."""
 
     id: int
     account_id: int
-    hash: bytes
+    hash: bytes | None
+    """Of a token's secret."""
     scopes: list[str]
     label: str
     created_at: int
     revoked_at: int | None
+    key: str | None = None
+    """The name of a key."""
+    ip_allow: list[str] | None = None
+    """Networks from which a key may be used; `None`: from anywhere."""
+
+
+class StoredKey(NamedTuple):
+    """A valid key, with the secret that its holder signs with."""
+
+    name: str
+    secret: str
+    token: StoredToken
+
+    def __repr__(self) -> str:
+        """Leave the secret out of whatever shows this by accident."""
+        return f"StoredKey(token={self.token!r})"
 
 
 class Issued(NamedTuple):

@@ -36,6 +36,7 @@ from exchange.persistence.errors import (
 )
 from exchange.persistence.history import History
 from exchange.persistence.keeper import CandleKeeper
+from exchange.persistence.master_key import MasterKeyError
 from exchange.persistence.migrations import NewerSchemaError
 from exchange.persistence.queries import Queries
 from exchange.persistence.recovery import recover_market
@@ -49,15 +50,19 @@ from exchange.recovered import Recovered
 from exchange.settings import Settings
 from exchange.web import charts
 from exchange.web.app import Page
-from exchange.web.auth import TokenIndex
+from exchange.web.auth import TokenIndex, api_key
+from exchange.web.binance.call import Desk
+from exchange.web.binance.front import Front
+from exchange.web.binance.methods import METHODS
 from exchange.web.bridge import Bridge, View
 from exchange.web.docs import docs_pages
 from exchange.web.health import Health
 from exchange.web.pages import static_pages
 from exchange.web.proving import Proving
 from exchange.web.ratelimit import RateLimiter
+from exchange.web.replays import Replays
 from exchange.web.routes import ROUTES
-from exchange.web.routing import Context, Principal, Scope
+from exchange.web.routing import Context
 from exchange.web.sandbox import SANDBOX
 from exchange.web.server import Server
 from exchange.web.websocket import WebSockets
@@ -73,6 +78,7 @@ START_ERRORS = (
     NewerSchemaError,
     UnsafeServerError,
     NotASandboxError,
+    MasterKeyError,
     AlreadyServed,
     StorageUnavailable,
     OSError,
@@ -326,7 +332,8 @@ class System:
         self._candles = _keep_candles(storage.database_url, bridge)
         pool = self._pool = make_pool(storage.database_url, settings.database_pool_size)
         await pool.open(wait=True)
-        tokens = Tokens(pool)
+        assert storage.master_key is not None, "storage is open"
+        tokens = Tokens(pool, storage.master_key)
         if storage.left_sandbox:
             log.warning("served without the sandbox: this database is none any more, for ever")
         context = self.context = Context(
@@ -336,11 +343,13 @@ class System:
             history=History(pool),
             tokens=tokens,
             token_index=TokenIndex(),
+            replays=Replays(bridge.now()),
             limiter=RateLimiter(settings),
             metrics=metrics,
             log=log,
             unavailable=(StorageUnavailable,),
         )
+        context.token_index.revoked.append(context.replays.forget)
         bridge.listeners.append(metrics.count_answers)
         metrics.watch(
             in_flight=lambda: bridge.in_flight,
@@ -387,21 +396,22 @@ def _server(context: Context) -> Server:
     routes = [*ROUTES, *sandbox, *health.routes()]
     pages = [*health.pages(), *docs_pages(routes), *static_pages()]
     pages.append(Page("/api/v1/ws", websockets.handle))
-    server = Server(context, routes, pages)
-    server.stopping.append(websockets.close)
+    front = Front(Desk(context), METHODS)
+    server = Server(context, routes, [*pages, *front.calls()])
+    server.stopping += (websockets.close, front.stop)
     return server
 
 
 async def _load_tokens(tokens: Tokens, context: Context) -> str | None:
-    """Let the stored tokens in; make the first one, the admin's, if there was never any."""
+    """Let in what is stored; make the first token, the admin's, if there was never any."""
     path = context.settings.data_dir / ADMIN_TOKEN_FILE
     first = await tokens.issue_first(
         context.bridge.now(), keep=lambda secret: _keep_private(path, secret)
     )
     for token in await tokens.load_all():
-        scopes = frozenset(Scope(scope) for scope in token.scopes)
-        principal = Principal(token.account_id, token.id, scopes)
-        context.token_index.add(token.hash, principal)
+        context.token_index.add_token(token)
+    for key in await tokens.load_keys():
+        context.token_index.add_key(api_key(key))
     return None if first is None else first.secret
 
 

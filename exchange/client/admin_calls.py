@@ -8,6 +8,7 @@ from exchange.client.values import (
     Account,
     AuditEntry,
     Currency,
+    IssuedKey,
     IssuedToken,
     Market,
     MarketState,
@@ -119,14 +120,31 @@ def issue_token(
     return decode(IssuedToken, (yield request))
 
 
+def issue_key(
+    account_id: int,
+    scopes: Sequence[Scope] = ("read", "trade"),
+    *,
+    label: str | None = None,
+    ip_allow: Sequence[str] | None = None,
+) -> Talk[IssuedKey]:
+    """Make a key to sign with; its secret is shown this once, and not asked for twice."""
+    form: Json = {"kind": "hmac", "scopes": list(scopes)}
+    if label is not None:
+        form["label"] = label
+    if ip_allow is not None:
+        form["ip_allow"] = list(ip_allow)
+    request = Request("POST", path("admin", "accounts", account_id, "tokens"), form)
+    return decode(IssuedKey, (yield request))
+
+
 def tokens(account_id: int) -> Talk[tuple[StoredToken, ...]]:
-    """Return an account's tokens without their secrets, revoked ones too."""
+    """Return an account's tokens and keys without their secrets, revoked ones too."""
     resource = path("admin", "accounts", account_id, "tokens")
     return decode_all(StoredToken, (yield from pages(resource)))
 
 
 def revoke_token(token_id: int) -> Talk[StoredToken]:
-    """Make a token invalid, at once and for ever."""
+    """Make a token or key invalid, at once and for ever."""
     request = Request("DELETE", path("admin", "tokens", token_id))
     return decode(StoredToken, (yield from repeated(request)))
 

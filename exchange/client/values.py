@@ -219,11 +219,24 @@ class IssuedToken:
 
 
 @dataclass(frozen=True, slots=True)
+class IssuedKey:
+    """A new key: the only time that its secret is shown."""
+
+    id: int
+    key: str
+    secret: str = field(repr=False)
+    scopes: tuple[Scope, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class StoredToken:
-    """A token, without its secret."""
+    """A token or a key, without its secret."""
 
     id: int
     account_id: int
+    kind: Literal["bearer", "hmac"]
+    key: str | None
+    ip_allow: tuple[str, ...] | None
     scopes: tuple[Scope, ...]
     label: str | None
     created_at: datetime

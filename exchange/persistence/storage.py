@@ -9,6 +9,7 @@ from exchange.persistence import candles
 from exchange.persistence.connections import UNAVAILABLE, connect
 from exchange.persistence.embedded import EmbeddedServers
 from exchange.persistence.errors import StorageUnavailable
+from exchange.persistence.master_key import FILE_NAME, MasterKey, open_master_key
 from exchange.persistence.migrations import migrate
 from exchange.persistence.recovery import client_order_ids, recover
 from exchange.persistence.safety import check_server
@@ -26,6 +27,8 @@ class Storage:
         """Take the settings; nothing happens yet."""
         self.database_url = settings.database_url or ""
         self.redis_url = settings.redis_url or ""
+        self.master_key: MasterKey | None = None
+        """Set once it is open."""
         self.left_sandbox = False
         """Set where a sandbox was opened without its setting: from now on it is none any more."""
         self._settings = settings
@@ -36,7 +39,7 @@ class Storage:
         """Start or reach the servers, migrate, become the only writer, and read what is there.
 
         Raises `EmbeddedServersError`, `StorageUnavailable`, `AlreadyServed`, `UnsafeServerError`,
-        `NotASandboxError` or `NewerSchemaError`; close() afterwards in any case.
+        `NotASandboxError`, `NewerSchemaError` or `MasterKeyError`; close() afterwards in any case.
         """
         if not (self.database_url and self.redis_url):
             self._embedded = EmbeddedServers(self._settings.data_dir)
@@ -56,7 +59,11 @@ class Storage:
             with connect(self.database_url, "start", statement_seconds=None) as connection:
                 check_sandbox(connection)
         migrate(self.database_url)
+        settings = self._settings
         with connect(self.database_url, "start", statement_seconds=None) as connection:
+            self.master_key = open_master_key(
+                connection, settings.master_key_file or settings.data_dir / FILE_NAME
+            )
             self.left_sandbox = mark_served(connection, sandbox=sandbox)
         self._writer.open()
         return recover(self.database_url, recent_trades=self._settings.recent_trades_kept)

@@ -27,8 +27,9 @@ from exchange.messages import (
 )
 from exchange.rejects import Reject
 from exchange.settlement import FEES, OUTSIDE
-from exchange.stored import StoredTransfer
+from exchange.stored import StoredKey, StoredTransfer
 from exchange.web import codec
+from exchange.web.auth import api_key
 from exchange.web.errors import Problem, problem_from
 from exchange.web.forms import (
     AccountForm,
@@ -47,7 +48,7 @@ from exchange.web.forms import (
 from exchange.web.paging import reading, slice_of
 from exchange.web.parse import amount, market_changes, new_market
 from exchange.web.public import CREATED, OK, find_market, market_body
-from exchange.web.routing import Answered, Call, Context, Principal, Scope
+from exchange.web.routing import Answered, Call, Context, Scope
 from exchange.web.trading import cancel_orders, orders_page
 
 F = TypeVar("F")
@@ -209,33 +210,41 @@ async def freeze_account(call: Call) -> Answered:
 
 
 async def issue_token(call: Call) -> Answered:
-    """Make a token for an account; it is shown this once."""
+    """Make a token or a key for an account; its secret is shown this once."""
     context = call.context
     account = _account(call)
     form = given(call.form, TokenForm)
     if account.id in (OUTSIDE, FEES):
         raise _house(account)
+    if form.kind == "bearer" and form.ip_allow is not None:
+        says = "ip_allow is for keys: kind must be 'hmac'."
+        raise Problem("validation_error", says, field="ip_allow")
     scopes = [scope.value for scope in Scope if scope.value in form.scopes]
-    # Storage fills in the subject and what was made, once the token has its number.
-    issued = await context.tokens.issue(
-        account.id, scopes, form.label or "", context.bridge.now(), _note(call, "token.issue", "")
-    )
-    principal = Principal(account.id, issued.token.id, frozenset(map(Scope, scopes)))
-    context.token_index.add(issued.token.hash, principal)
-    return Answered(
-        CREATED, {"id": issued.token.id, "token": issued.secret, "scopes": issued.token.scopes}
-    )
+    # Storage fills in the subject and what was made, once it has its number.
+    label, time, audit = form.label or "", context.bridge.now(), _note(call, "token.issue", "")
+    if form.kind == "bearer":
+        issued = await context.tokens.issue(account.id, scopes, label, time, audit)
+        context.token_index.add_token(issued.token)
+        shown: codec.Json = {"token": issued.secret}
+    else:
+        issued = await context.tokens.issue_key(
+            account.id, scopes, label, ip_allow=form.ip_allow, time=time, audit=audit
+        )
+        key = StoredKey(issued.token.key or "", issued.secret, issued.token)
+        context.token_index.add_key(api_key(key))
+        shown = {"key": key.name, "secret": key.secret}
+    return Answered(CREATED, {"id": issued.token.id, **shown, "scopes": issued.token.scopes})
 
 
 async def list_tokens(call: Call) -> Answered:
-    """List an account's tokens, revoked ones too."""
+    """List an account's tokens and keys, revoked ones too."""
     stored = await call.context.tokens.of_account(_account(call).id)
     items = [codec.token(known) for known in stored]
     return Answered(OK, slice_of(items, given(call.query, PageQuery)))
 
 
 async def revoke_token(call: Call) -> Answered:
-    """Make a token invalid, at once and for ever."""
+    """Make a token or key invalid, at once and for ever."""
     context = call.context
     number = call.path_id()
     # Storage fills in what it was, and is now.

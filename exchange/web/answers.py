@@ -2,7 +2,7 @@
 
 from typing import Annotated, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, RootModel
 
 T = TypeVar("T")
 
@@ -241,11 +241,28 @@ class IssuedAnswer(BaseModel):
     scopes: Scopes
 
 
+class IssuedKeyAnswer(BaseModel):
+    """A new key: the only time that its secret is shown."""
+
+    id: int
+    key: str
+    secret: str
+    scopes: Scopes
+
+
+class IssuedEitherAnswer(RootModel[IssuedAnswer | IssuedKeyAnswer]):
+    """What was issued: a token, or a key for the kind `hmac`."""
+
+
 class TokenAnswer(BaseModel):
-    """A token, without its secret."""
+    """A token or a key, without its secret."""
 
     id: int
     account_id: int
+    kind: Literal["bearer", "hmac"]
+    key: str | None
+    """What a key's holder calls it; no secret."""
+    ip_allow: list[str] | None
     scopes: Scopes
     label: str | None
     created_at: Time
@@ -341,7 +358,7 @@ class Accounts(Listed[AccountAnswer]):
 
 
 class Tokens(Listed[TokenAnswer]):
-    """Tokens, oldest first."""
+    """Tokens and keys, oldest first."""
 
 
 class AuditLog(Listed[AuditAnswer]):

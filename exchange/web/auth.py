@@ -6,6 +6,7 @@ from hmac import compare_digest
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import NamedTuple, TypeAlias
 
+from exchange.stored import StoredKey, StoredToken
 from exchange.web.errors import Problem
 from exchange.web.proxies import parse_address
 from exchange.web.routing import Principal, Scope
@@ -47,9 +48,14 @@ class ApiKey(NamedTuple):
         return parsed is not None and any(parsed in network for network in self.networks)
 
 
-def read_networks(texts: Iterable[str]) -> Networks:
-    """Return networks (CIDR) or addresses; `ValueError` if one is none."""
-    return tuple(ip_network(text) for text in texts)
+def api_key(stored: StoredKey) -> ApiKey:
+    """Return a stored key as the front door looks it up."""
+    networks = tuple([ip_network(text) for text in stored.token.ip_allow or ()])
+    return ApiKey(stored.name, _principal(stored.token), stored.secret.encode(), networks)
+
+
+def _principal(token: StoredToken) -> Principal:
+    return Principal(token.account_id, token.id, frozenset(map(Scope, token.scopes)))
 
 
 class TokenIndex:
@@ -81,6 +87,11 @@ class TokenIndex:
             return
         self._by_hash[token_hash] = token_hash, principal
         self._hashes[principal.token_id] = token_hash
+
+    def add_token(self, token: StoredToken) -> None:
+        """Let a token in, as it is stored."""
+        assert token.hash is not None, "what is no key has a hash"
+        self.add(token.hash, _principal(token))
 
     def add_key(self, key: ApiKey) -> None:
         """Let a key in, once it is stored."""

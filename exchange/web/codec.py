@@ -257,10 +257,13 @@ def transfer(made: StoredTransfer, scale: int) -> Json:
 
 
 def token(known: StoredToken) -> Json:
-    """Return a token without its secret, which nobody knows."""
+    """Return a token or a key without its secret."""
     return {
         "id": known.id,
         "account_id": known.account_id,
+        "kind": "bearer" if known.key is None else "hmac",
+        "key": known.key,
+        "ip_allow": known.ip_allow,
         "scopes": known.scopes,
         "label": known.label or None,
         "created_at": format_time(known.created_at),

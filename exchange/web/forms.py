@@ -5,9 +5,10 @@ other fields or on the market. No field that is not listed is taken, and nothing
 """
 
 import re
+from ipaddress import ip_network
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SkipValidation
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SkipValidation
 
 from exchange.currency import MAX_SCALE
 
@@ -16,6 +17,7 @@ MAX_PAGE = 1000
 DEFAULT_PAGE = 100
 MAX_DEPTH = 1000
 MAX_ID = 2**53
+MAX_NETWORKS = 50
 
 Decimal = Annotated[str, Field(json_schema_extra={"format": "decimal", "examples": ["0.10"]})]
 """A plain decimal string; `amounts.py` says what is one."""
@@ -158,11 +160,34 @@ class FreezeForm(Form):
     frozen: bool
 
 
-class TokenForm(Form):
-    """A token to issue."""
+def _network(text: str) -> str:
+    """Return a network as it is stored, whatever way it was written."""
+    try:
+        return str(ip_network(text))
+    except ValueError:
+        raise ValueError("must be an address or a network such as 203.0.113.0/24") from None
 
+
+Network = Annotated[str, Field(max_length=50), AfterValidator(_network)]
+
+
+class TokenForm(Form):
+    """A token to issue, which is sent itself, or a key, with whose secret requests are signed."""
+
+    kind: Literal["bearer", "hmac"] = "bearer"
     scopes: Annotated[list[Literal["read", "trade", "admin"]], Field(min_length=1, max_length=3)]
     label: Name | None = None
+    ip_allow: (
+        Annotated[
+            list[Network],
+            Field(
+                min_length=1,
+                max_length=MAX_NETWORKS,
+                description="Networks (CIDR) from which a key may be used; anywhere without it.",
+            ),
+        ]
+        | None
+    ) = None
 
 
 class TransferForm(Form):

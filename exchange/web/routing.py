@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from exchange.web.auth import TokenIndex
     from exchange.web.bridge import Bridge, Sender
     from exchange.web.ratelimit import RateLimiter
+    from exchange.web.replays import Replays
     from exchange.web.storage import History, Queries, Tokens
 
 MAX_ID = 2**53
@@ -63,6 +64,8 @@ class Context:
     """Where tokens are stored: issue, revoke, list."""
     token_index: "TokenIndex"
     """The tokens in memory; tell it what was issued and revoked."""
+    replays: "Replays"
+    """The signed requests that were carried out, for as long as they could come again."""
     limiter: "RateLimiter"
     metrics: "Metrics"
     log: FilteringBoundLogger

@@ -33,7 +33,7 @@ from exchange.web.errors import Problem, problem_from
 from exchange.web.forms import CurrencySymbol, Form, Name, given
 from exchange.web.parse import amount
 from exchange.web.public import CREATED, OK
-from exchange.web.routing import Answered, Call, Context, Principal, Route, Scope
+from exchange.web.routing import Answered, Call, Context, Route, Scope
 from exchange.web.trading import cancel_orders
 
 DEFAULT_NAME = "sandbox"
@@ -106,8 +106,7 @@ async def sign_up(call: Call) -> Answered:
     issued = await context.tokens.issue(
         account.id, SCOPES, "sandbox", bridge.now(), Audit(account.id, 0, "sandbox.token.issue", "")
     )
-    scopes = frozenset(map(Scope, SCOPES))
-    context.token_index.add(issued.token.hash, Principal(account.id, issued.token.id, scopes))
+    context.token_index.add_token(issued.token)
     body = {
         "account_id": account.id,
         "name": account.name,

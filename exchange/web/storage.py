@@ -15,6 +15,7 @@ from exchange.stored import (
     Page,
     Proof,
     StoredAudit,
+    StoredKey,
     StoredPosting,
     StoredToken,
     StoredTransfer,
@@ -195,11 +196,26 @@ class Tokens(Protocol):
     ) -> Issued:
         """Make a token for an account that exists."""
 
+    async def issue_key(
+        self,
+        account_id: int,
+        scopes: Sequence[str],
+        label: str,
+        *,
+        ip_allow: Sequence[str] | None,
+        time: int,
+        audit: Audit,
+    ) -> Issued:
+        """Make a key for an account that exists; `ip_allow` are networks it may be used from."""
+
     async def revoke(self, token_id: int, time: int, audit: Audit) -> StoredToken | None:
-        """Make a token invalid; `None` if there is no valid one of this id."""
+        """Make a token or key invalid; `None` if there is no valid one of this id."""
 
     async def of_account(self, account_id: int) -> list[StoredToken]:
-        """Return an account's tokens, revoked ones too, oldest first."""
+        """Return an account's tokens and keys, revoked ones too, oldest first."""
 
     async def load_all(self) -> list[StoredToken]:
         """Return every valid token."""
+
+    async def load_keys(self) -> list[StoredKey]:
+        """Return every valid key with its secret."""

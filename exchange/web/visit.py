@@ -14,6 +14,7 @@ from exchange.web.incoming import check_coding, check_type, read_json
 from exchange.web.plain import PlainRequest
 from exchange.web.ratelimit import Allowance
 from exchange.web.routing import Budget, Call, Context, Principal, Route
+from exchange.web.signatures import KEY_HEADER, check_signature
 from exchange.web.validation import validate
 
 MAX_QUERY_FIELDS = 50
@@ -25,7 +26,7 @@ QUERIES_KEPT = 256
 class Visit:
     """The checks of one request, in the order in which they are made."""
 
-    __slots__ = ("allowance", "context", "now", "request")
+    __slots__ = ("allowance", "context", "now", "raw", "request")
 
     def __init__(
         self, context: Context, request: web.BaseRequest | PlainRequest, now: float
@@ -36,9 +37,13 @@ class Visit:
         self.now = now
         self.allowance: Allowance | None = None
         """Of the budget that was asked last: what the client is told about."""
+        self.raw: bytes | None = None
+        """The body of a request that is signed: it had to be read before its caller was known."""
 
     async def call(self, route: Route, variables: dict[str, str], query: str) -> Call:
         """Return what the handler is given, or raise the first problem."""
+        if KEY_HEADER in self.request.headers and route.form is not None:
+            self.raw = await self._read_raw(route)
         principal, asked = self.enter(route, query)
         body = None if route.form is None else await self.read(route)
         form = self.form(route, principal, body)
@@ -53,7 +58,7 @@ class Visit:
                 limiter = self.context.limiter
                 self._allow(limiter.take_sign_up(limiter.address(self.request), self.now))
         else:
-            principal = self._find_caller(route.budget)
+            principal = self._find_caller(route)
             # Before the scope is asked for: a token that lacks it does not get to ask for ever.
             if route.cost is None:
                 self._limit_token(route.budget, principal, 1)
@@ -74,14 +79,14 @@ class Visit:
         limiter = self.context.limiter
         self._allow(limiter.take_address(limiter.address(self.request), self.now))
 
-    def _find_caller(self, budget: Budget) -> Principal:
+    def _find_caller(self, route: Route) -> Principal:
         # A client that has used up its address's budget can still cancel, from its own: only who
         # turns out to have none is counted against the address.
-        cancels = budget is Budget.CANCEL
+        cancels = route.budget is Budget.CANCEL
         if not cancels:
             self.limit_address()
         try:
-            return self._authenticate()
+            return self._authenticate(route)
         except Problem:
             if cancels:
                 self.limit_address()
@@ -90,19 +95,23 @@ class Visit:
             self._allow(limiter.take_failure(limiter.address(self.request), self.now))
             raise
 
-    def _authenticate(self) -> Principal:
+    def _authenticate(self, route: Route) -> Principal:
         request, tokens = self.request, self.context.token_index
         if not isinstance(request, PlainRequest):
-            return self._find_principal()
+            return self._find_principal(route)
         # The same bytes over the same connection speak for the same account.
         known = request.head.known
         if isinstance(known, Found) and known.withdrawals == tokens.withdrawals:
             return known.principal
-        principal = self._find_principal()
-        request.head.known = Found(principal, tokens.withdrawals)
+        principal = self._find_principal(route)
+        # Not so with a signature: the same head with another body is another request.
+        if KEY_HEADER not in request.headers:
+            request.head.known = Found(principal, tokens.withdrawals)
         return principal
 
-    def _find_principal(self) -> Principal:
+    def _find_principal(self, route: Route) -> Principal:
+        if KEY_HEADER in self.request.headers:
+            return check_signature(self.context, self.request, self._signed_body(route))
         given = self.request.headers.getall("Authorization", ())
         if len(given) > 1:
             # A proxy in front may have gone by another one of them than we would.
@@ -111,6 +120,14 @@ class Visit:
             check_page(self.request)
             return self.context.token_index.authenticate(SCHEME + token)
         return self.context.token_index.authenticate(given[0] if given else None)
+
+    def _signed_body(self, route: Route) -> bytes:
+        if route.form is None:
+            return b""
+        if isinstance(self.request, PlainRequest):
+            return self.request.body
+        assert self.raw is not None, "it was read when the header was seen"
+        return self.raw
 
     def _limit_token(self, budget: Budget, principal: Principal, cost: int) -> None:
         self._allow(self.context.limiter.take(budget, principal.token_id, self.now, cost))
@@ -125,11 +142,17 @@ class Visit:
         request = self.request
         if isinstance(request, PlainRequest):
             return self.read_plain(request, route)
+        raw = await self._read_raw(route) if self.raw is None else self.raw
+        return _json(raw, self._limit(route))
+
+    async def _read_raw(self, route: Route) -> bytes:
+        request = self.request
+        if isinstance(request, PlainRequest):
+            return request.body
         check_type(request.headers.get("Content-Type", ""))
         check_coding(request.headers)
-        limit = self._limit(route)
-        body = await _body(request, limit, self.context.settings.body_deadline_seconds)
-        return _json(body, limit)
+        seconds = self.context.settings.body_deadline_seconds
+        return await read_body(request, self._limit(route), seconds)
 
     def read_plain(self, request: PlainRequest, route: Route) -> object:
         """Return the body of a plain request, which has no coding, as JSON."""
@@ -172,7 +195,8 @@ def _query(model: type[BaseModel] | None, query: str) -> BaseModel:
     return validate(model, given)
 
 
-async def _body(request: web.BaseRequest, limit: int, seconds: float) -> bytes:
+async def read_body(request: web.BaseRequest, limit: int, seconds: float) -> bytes:
+    """Return a body as it came, of at most `limit` bytes and within some seconds."""
     if (request.content_length or 0) > limit:
         raise Problem("payload_too_large", limit=limit)
     body = request.content.read_nowait()

@@ -19,11 +19,24 @@ from exchange.messages import (
     OpenAccount,
     Outcome,
     PlaceOrder,
+    ReplaceOrder,
     SaveCurrency,
 )
-from exchange.orders import OrderState, SelfTradePrevention, TimeInForce
+from exchange.orders import REUSABLE, OrderState, SelfTradePrevention, TimeInForce
 from exchange.settlement import ADMIN
-from tests.builders import ALICE, AUDIT, BOB, CAROL, amend, buy, cancel, sell, transfer, update
+from tests.builders import (
+    ALICE,
+    AUDIT,
+    BOB,
+    CAROL,
+    amend,
+    buy,
+    cancel,
+    replace_by,
+    sell,
+    transfer,
+    update,
+)
 from tests.builders import cancel_all as cancel_all_of
 
 START = 1_700_000_000_000_000
@@ -128,8 +141,11 @@ class RandomTrader:
         yield self.line.commit()
 
     def _command(self) -> Command | None:
-        kinds = (self._limit, self._market, self._cancel, self._amend, self._other)
-        return self.random.choices(kinds, (70, 8, 10, 10, 2))[0]()
+        kinds = (
+            *(self._limit, self._reusable, self._market, self._cancel, self._amend),
+            *(self._replace, self._other),
+        )
+        return self.random.choices(kinds, (55, 15, 8, 10, 10, 5, 2))[0]()
 
     def _limit(self) -> PlaceOrder:
         random = self.random
@@ -144,9 +160,13 @@ class RandomTrader:
             stp=random.choice(list(SelfTradePrevention)),
             post_only=time_in_force is TimeInForce.GTC and random.random() < 0.1,
             client_order_id=f"c-{next(self._numbers)}" if random.random() < 0.5 else None,
-            digest=random.randint(-(2**63), 2**63 - 1),
+            digest=random.randint(0, 2**63 - 1),
             test=random.random() < 0.02,
         )
+
+    def _reusable(self) -> PlaceOrder:
+        name = f"r-{self.random.randrange(20)}"
+        return self._limit()._replace(client_order_id=name, digest=REUSABLE)
 
     def _market(self) -> PlaceOrder:
         random = self.random
@@ -167,6 +187,16 @@ class RandomTrader:
         if order_id is None:
             return None
         return cancel(order_id, account=self._owner(order_id))
+
+    def _replace(self) -> ReplaceOrder | None:
+        order_id = self._open_order()
+        if order_id is None:
+            return None
+        order = self.line.admission.orders[order_id]
+        new = self._reusable()._replace(
+            account_id=order.account_id, market=order.market, test=False
+        )
+        return replace_by(new, order_id, stop_on_failure=self.random.random() < 0.5)
 
     def _amend(self) -> Command | None:
         order_id = self._open_order()

@@ -2,12 +2,14 @@
 
 from collections import defaultdict
 
-import psycopg
 import pytest
 
-from exchange.messages import Outcome, Trade
+from exchange.admission import ToMarket
+from exchange.messages import Outcome, Refused, Trade
+from exchange.orders import REUSABLE
 from exchange.persistence.recovery import client_order_ids, recover, recover_market
 from exchange.persistence.writer import BatchWriter
+from exchange.rejects import Reject
 from tests.builders import ALICE, BOB, buy, cancel, sell
 from tests.persistence.line import RandomTrader, trading_line
 
@@ -54,6 +56,7 @@ def test_all_that_the_core_knew_is_recovered(
         assert market.counters.trade_id == engine.counters.trade_id
         assert market.counters.aggregate_id == engine.counters.aggregate_id
         assert market.counters.last_price == engine.counters.last_price
+        assert market.counters.prevented_id == engine.counters.prevented_id > 0
         assert market.counters.time <= engine.counters.time
         assert recover_market(database_url, symbol)[:3] == market[:3]
 
@@ -80,12 +83,27 @@ def test_an_id_that_may_be_used_again_is_not_streamed(
     database_url: str, writer: BatchWriter
 ) -> None:
     line = trading_line(writer.write)
-    line.send(cancel(line.place(buy(1, at=100, client_order_id="mine")).id))
+    order = line.place(buy(1, at=100, client_order_id="mine", digest=REUSABLE))
+    line.send(cancel(order.id))
     line.commit()
-    with psycopg.connect(database_url) as connection:
-        connection.execute("UPDATE orders SET client_order_id_for_ever = false")
 
     assert list(client_order_ids(database_url)) == []
+
+
+def test_an_id_that_may_be_used_again_is_that_of_an_open_order_still(
+    database_url: str, writer: BatchWriter
+) -> None:
+    line = trading_line(writer.write)
+    line.place(buy(1, at=100, client_order_id="mine", digest=REUSABLE))
+    line.commit()
+
+    admission = recover(database_url).admission(max_open_orders=9, recent_client_order_ids=1)
+
+    again = buy(1, at=100, client_order_id="mine", digest=REUSABLE)
+    refused = admission.admit(again)
+    assert isinstance(refused, Refused)
+    assert refused.rejection.reject is Reject.DUPLICATE_CLIENT_ORDER_ID
+    assert isinstance(admission.admit(again._replace(account_id=BOB)), ToMarket)
 
 
 def test_what_starts_goes_on_numbering(database_url: str, writer: BatchWriter) -> None:

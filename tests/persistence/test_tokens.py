@@ -9,6 +9,7 @@ import pytest
 
 from exchange.messages import Audit
 from exchange.persistence.connections import make_pool
+from exchange.persistence.master_key import MasterKey
 from exchange.persistence.tokens import PREFIX, Tokens, hash_secret
 from exchange.settlement import ADMIN
 
@@ -21,7 +22,7 @@ REVOKE = Audit(ADMIN, 1, "token.revoke", "token 1")
 def ask(database_url: str, question: Callable[[Tokens], Awaitable[Found]]) -> Found:
     async def answer() -> Found:
         async with make_pool(database_url, 2) as pool:
-            return await question(Tokens(pool))
+            return await question(Tokens(pool, MasterKey(bytes(32))))
 
     return asyncio.run(answer())
 

@@ -8,13 +8,14 @@ import psycopg
 import pytest
 
 from exchange.currency import Currency
-from exchange.messages import FreezeAccount, Journaled, MarketFailed, SaveCurrency
-from exchange.orders import TimeInForce
+from exchange.messages import FreezeAccount, Journaled, MarketFailed, Outcome, SaveCurrency
+from exchange.orders import REUSABLE, SelfTradePrevention, TimeInForce
 from exchange.persistence import writer as writer_module
 from exchange.persistence.errors import AlreadyServed, Fenced, StorageUnavailable
 from exchange.persistence.recovery import recover
+from exchange.persistence.rows import PREVENTED_COLUMNS, prevented_from_row
 from exchange.persistence.writer import BatchWriter
-from tests.builders import ALICE, AUDIT, BOB, amend, buy, cancel, sell, transfer, update
+from tests.builders import ALICE, AUDIT, BOB, amend, buy, cancel, replace_by, sell, transfer, update
 from tests.persistence.line import BTC_USDT, StoredLine, trading_line
 
 
@@ -454,11 +455,53 @@ def test_a_client_order_id_is_used_up_for_ever(database_url: str, writer: BatchW
 
     with pytest.raises(psycopg.errors.UniqueViolation):
         rows(database_url, "UPDATE orders SET client_order_id = 'mine' WHERE id = 2 RETURNING 1")
-    assert rows(
+
+
+def test_another_kind_is_not(database_url: str, writer: BatchWriter) -> None:
+    line = trading_line(writer.write)
+    for digest in (REUSABLE, REUSABLE, 7):
+        order = line.place(buy(5, at=100, client_order_id="mine", digest=digest))
+        line.send(cancel(order.id))
+        line.commit()
+
+    found = rows(database_url, "SELECT digest, client_order_id_for_ever FROM orders ORDER BY id")
+    assert found == [(REUSABLE, False), (REUSABLE, False), (7, True)]
+
+
+def test_a_replacement_is_written_whole(database_url: str, writer: BatchWriter) -> None:
+    line = trading_line(writer.write)
+    old = line.place(buy(5, at=100))
+    line.place(sell(2, at=101, account=BOB))
+    line.commit()
+    line.send(replace_by(buy(5, at=101, client_order_id="mine"), old.id))
+    line.commit()
+
+    found = rows(database_url, "SELECT id, status, filled, hold FROM orders ORDER BY id")
+    assert found[0] == (1, "canceled", 0, 0)
+    assert [order[:3] for order in found[1:]] == [(2, "filled", 2), (3, "partially_filled", 2)]
+    events = rows(
         database_url,
-        "UPDATE orders SET client_order_id = 'mine', client_order_id_for_ever = false"
-        " WHERE id = 2 RETURNING 1",
+        "SELECT order_id, status FROM order_events WHERE account_id = 4 ORDER BY sequence",
     )
+    assert events == [(1, "open"), (1, "canceled"), (3, "partially_filled")]
+
+
+@pytest.mark.parametrize("mode", SelfTradePrevention)
+def test_a_prevented_trade_is_kept(
+    database_url: str, writer: BatchWriter, mode: SelfTradePrevention
+) -> None:
+    line = trading_line(writer.write)
+    line.place(sell(5, at=100, account=ALICE))
+    outcome = line.send(buy(3, at=101, stp=mode))
+    line.place(buy(1, at=90))
+    line.commit()
+
+    with psycopg.connect(database_url) as connection:
+        found = connection.execute(f"SELECT {PREVENTED_COLUMNS} FROM prevented_matches").fetchall()
+    assert isinstance(outcome, Outcome)
+    assert [prevented_from_row(row) for row in found] == list(outcome.prevented)
+    assert [one.id for one in outcome.prevented] == [1]
+    assert rows(database_url, "SELECT prevented_id FROM markets ORDER BY symbol") == [(1,), (0,)]
 
 
 def test_a_fill_touches_no_index(database_url: str, writer: BatchWriter) -> None:

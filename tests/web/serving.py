@@ -19,6 +19,7 @@ from exchange.web.app import Page
 from exchange.web.auth import TokenIndex, hash_token
 from exchange.web.bridge import Bridge
 from exchange.web.ratelimit import RateLimiter
+from exchange.web.replays import Replays
 from exchange.web.routing import Answered, Budget, Call, Context, Principal, Route, Scope
 from exchange.web.server import Server
 from exchange.web.storage import History, Queries, Tokens
@@ -225,6 +226,7 @@ async def serving(
         history=cast("History", None),
         tokens=cast("Tokens", None),
         token_index=index,
+        replays=Replays(0),
         limiter=RateLimiter(chosen),
         metrics=Metrics(),
         log=cast("FilteringBoundLogger", structlog.wrap_logger(None, processors=[log])),

@@ -14,21 +14,13 @@ from urllib.parse import unquote_plus
 from exchange.web.auth import ApiKey, TokenIndex
 from exchange.web.binance.call import Parameters
 from exchange.web.binance.errors import BinanceError, malformed, missing
+from exchange.web.replays import AHEAD, DEFAULT_WINDOW, LONGEST_WINDOW, Replay, Replays
 from exchange.web.routing import Scope
 
 KEY = re.compile(r"[A-Za-z0-9]{64}\Z", re.ASCII)
 
-DEFAULT_WINDOW = 5_000_000
-LONGEST_WINDOW = 60_000_000
-AHEAD = 1_000_000
-"""Microseconds that a request's time may be behind ours or before it."""
-
 FIRST_MICROSECONDS = 10**15
 """A timestamp from here on is in microseconds; a smaller one in milliseconds."""
-
-KEPT_MICROSECONDS = LONGEST_WINDOW + 2 * AHEAD
-MOST_KEPT = 32_768
-"""Signatures per key, before those that came first are forgotten: see `Replays`."""
 
 _WINDOW = re.compile(r"([0-9]{1,19})(?:\.([0-9]{1,3}))?\Z", re.ASCII)
 _TIMESTAMP = re.compile(r"[0-9]{1,19}\Z", re.ASCII)
@@ -87,7 +79,11 @@ def check_socket(key: ApiKey, params: Mapping[str, str], now: int) -> Signed:
     """
     given = {name: value for name, value in params.items() if name != "signature"}
     payload = "&".join([f"{name}={given[name]}" for name in sorted(given)])
-    signature = _check(key, _raw(payload), _raw(params.get("signature", "")))
+    signature = _check(
+        key,
+        payload.encode("utf-8", "replace"),
+        params.get("signature", "").encode("utf-8", "replace"),
+    )
     for name, value in given.items():
         # Otherwise one signature could stand for several sets of parameters.
         if "&" in value or "&" in name or "=" in name:
@@ -113,60 +109,18 @@ def check_time(parameters: Parameters, now: int) -> int:
     return timestamp
 
 
-class Replays:
-    """Signatures of calls that changed something: none is good for a second time.
-
-    What is remembered of a key are two generations, each for as long as any of its calls could be
-    taken again. Where a key sends so much that a generation has to go before, nothing of that
-    key's that is as old as what it held is taken any more: what is not remembered is refused.
-    """
-
-    def __init__(self, now: int) -> None:
-        """Begin at `now`, in microseconds: what was signed before, a former run may have taken."""
-        self._began = now
-        self._of_keys: dict[int, _Seen] = {}
-
-    def take(self, key: ApiKey, signed: Signed, now: int) -> None:
-        """Remember a call that is about to change something, or raise if it came before."""
-        key_id = key.principal.token_id
-        seen = self._of_keys.get(key_id)
-        if seen is None:
-            seen = self._of_keys[key_id] = _Seen(now, self._began)
-        seen.take(signed, now)
-
-    def forget(self, token_id: int) -> None:
-        """Let go of a key that is not valid any more."""
-        self._of_keys.pop(token_id, None)
-
-
-class _Seen:
-    """What is remembered of one key."""
-
-    __slots__ = ("floor", "newest", "newest_before", "recent", "recent_before", "since")
-
-    def __init__(self, now: int, floor: int) -> None:
-        self.since = now
-        self.floor = floor
-        """Calls that are not newer are refused."""
-        self.recent: set[bytes] = set()
-        self.recent_before: set[bytes] = set()
-        self.newest = self.newest_before = 0
-
-    def take(self, signed: Signed, now: int) -> None:
-        if signed.timestamp <= self.floor:
-            raise _too_late()
-        if signed.signature in self.recent or signed.signature in self.recent_before:
-            # Not -1021: that one makes clients try again with a new time, and place a second order.
+def refuse_replay(replays: Replays, key: ApiKey, signed: Signed, now: int) -> None:
+    """Remember a call that is about to change something, or raise if it was taken before."""
+    match replays.take(key.principal.token_id, signed.signature, signed.timestamp, now):
+        case Replay.SEEN:
+            # Not -1021: with that clients try again with a new time, and place a second order.
             raise _not_valid()
-        if now - self.since > KEPT_MICROSECONDS or len(self.recent) >= MOST_KEPT:
-            self.floor = max(self.floor, self.newest_before)
-            self.recent_before, self.newest_before = self.recent, self.newest
-            self.recent, self.newest, self.since = set(), 0, now
-        self.recent.add(signed.signature)
-        self.newest = max(self.newest, signed.timestamp)
+        case Replay.TOO_OLD:
+            raise _too_late()
 
 
 def _raw(text: bytes | str) -> bytes:
+    # What is no UTF-8 was read with surrogates by who read it, and becomes what it was.
     return text if isinstance(text, bytes) else text.encode("utf-8", "surrogateescape")
 
 
