@@ -11,7 +11,9 @@ from typing import NamedTuple, TypeAlias
 from exchange.messages import Answer, Command
 from exchange.web.binance.errors import BinanceError, invalid_symbol, malformed, missing
 from exchange.web.binance.limits import Usage
+from exchange.web.binance.listen_keys import ListenKeys
 from exchange.web.binance.numbers import fits, read_decimal
+from exchange.web.binance.user_data import UserData
 from exchange.web.bridge import MarketView
 from exchange.web.routing import Context, Principal, Scope
 
@@ -110,10 +112,17 @@ class Desk:
     cancel_ids: dict[int, str] = field(default_factory=dict)
     """The cancels' own client order ids, by the request ids of those on their way: listeners of the
     bridge find a committed cancel's here."""
+    listen_keys: ListenKeys = field(default_factory=ListenKeys)
+    user_data: UserData = field(init=False)
+    """What accounts' own streams are told."""
 
     def __post_init__(self) -> None:
-        """Begin to count."""
-        self.usage = Usage(self.context.settings)
+        """Begin to count, and to listen to what is committed."""
+        context = self.context
+        self.usage = Usage(context.settings)
+        self.user_data = UserData(context.bridge, self.cancel_ids)
+        context.bridge.listeners.append(self.user_data.take)
+        context.token_index.revoked.append(self.listen_keys.forget)
 
     def name_cancel(self, request_id: int, client_order_id: str) -> None:
         """Keep a cancel's own id until its answer has come."""
