@@ -51,9 +51,11 @@ from exchange.settings import Settings
 from exchange.web import charts
 from exchange.web.app import Page
 from exchange.web.auth import TokenIndex, api_key
+from exchange.web.binance import ws_api
 from exchange.web.binance.call import Desk
 from exchange.web.binance.front import Front
-from exchange.web.binance.methods import METHODS
+from exchange.web.binance.methods import BY_SOCKET, METHODS
+from exchange.web.binance.ws_api import SocketApi
 from exchange.web.bridge import Bridge, View
 from exchange.web.docs import docs_pages
 from exchange.web.health import Health
@@ -65,6 +67,7 @@ from exchange.web.routes import ROUTES
 from exchange.web.routing import Context
 from exchange.web.sandbox import SANDBOX
 from exchange.web.server import Server
+from exchange.web.sockets import Sockets
 from exchange.web.websocket import WebSockets
 
 ADMIN_TOKEN_FILE = "admin.token"  # noqa: S105 -- a file's name.
@@ -396,9 +399,12 @@ def _server(context: Context) -> Server:
     routes = [*ROUTES, *sandbox, *health.routes()]
     pages = [*health.pages(), *docs_pages(routes), *static_pages()]
     pages.append(Page("/api/v1/ws", websockets.handle))
-    front = Front(Desk(context), METHODS)
+    desk = Desk(context)
+    front = Front(desk, METHODS)
+    questions = Sockets(context, SocketApi(desk, BY_SOCKET).make)
+    pages.append(Page(ws_api.PATH, questions.handle))
     server = Server(context, routes, [*pages, *front.calls()])
-    server.stopping += (websockets.close, front.stop)
+    server.stopping += (websockets.close, questions.close, front.stop)
     return server
 
 

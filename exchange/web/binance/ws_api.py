@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Coroutine, Mapping
 from functools import partial
 from itertools import count
 from time import monotonic
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
@@ -26,6 +26,7 @@ from exchange.web.binance.socket_frames import (
     read_params,
     refusal_frame,
 )
+from exchange.web.binance.user_data import Subscription
 from exchange.web.codec import Json
 from exchange.web.frames import frame
 from exchange.web.ratelimit import site
@@ -38,52 +39,13 @@ OWN_WEIGHT = 2
 """What the calls take that only exist here."""
 
 
-class Subscription(Protocol):
-    """An account's events on their way to one receiver."""
-
-    def end(self) -> None:
-        """Send nothing more, not a word."""
-
-    def terminate(self) -> None:
-        """Say that nothing more is sent."""
-
-
-class UserData(Protocol):
-    """Where accounts' events come from."""
-
-    def subscribe(self, account_id: int, receive: Callable[[bytes], None]) -> Subscription:
-        """Hand each event of an account to `receive`, from the next committed command on."""
-
-
-class ListenKeys(Protocol):
-    """The keys that open a stream of user data elsewhere; times are microseconds."""
-
-    def start(self, principal: Principal, now: int) -> str:
-        """Return the key of a token."""
-
-    def extend(self, key: str, principal: Principal, now: int) -> None:
-        """Let a key live on."""
-
-    def end(self, key: str, principal: Principal, now: int) -> None:
-        """Let a key be good for nothing."""
-
-
 class SocketApi:
     """What all connections share; makes each."""
 
-    def __init__(
-        self,
-        desk: Desk,
-        methods: Mapping[str, Method],
-        *,
-        user_data: UserData,
-        listen_keys: ListenKeys,
-    ) -> None:
-        """Take the calls by name, and where accounts' events come from."""
+    def __init__(self, desk: Desk, methods: Mapping[str, Method]) -> None:
+        """Take the calls by name."""
         self.desk = desk
         self.methods = methods
-        self.user_data = user_data
-        self.listen_keys = listen_keys
         self._tasks: set[asyncio.Task[None]] = set()
 
     def make(
@@ -276,18 +238,18 @@ class _Talk(Talk):
 
     def _start_listening(self, params: dict[str, str], now: int) -> Json:
         key = self._find_key(params, Scope.READ)
-        return {"listenKey": self._shared.listen_keys.start(key.principal, now)}
+        return {"listenKey": self._desk.listen_keys.start(key.principal, now)}
 
     def _extend_listening(self, params: dict[str, str], now: int) -> Json:
         key = self._find_key(params, Scope.READ)
         listen_key = Parameters(params).text("listenKey")
-        self._shared.listen_keys.extend(listen_key, key.principal, now)
+        self._desk.listen_keys.extend(listen_key, key.principal, now)
         return {}
 
     def _end_listening(self, params: dict[str, str], now: int) -> Json:
         key = self._find_key(params, Scope.READ)
         listen_key = Parameters(params).text("listenKey")
-        self._shared.listen_keys.end(listen_key, key.principal, now)
+        self._desk.listen_keys.end(listen_key, key.principal, now)
         return {}
 
     def _subscribe(self, params: dict[str, str], now: int) -> Json:
@@ -296,7 +258,7 @@ class _Talk(Talk):
         if any(known.principal.account_id == account_id for known in self._subscribed.values()):
             raise BinanceError(-2035, "User Data Stream subscription already active.")
         number = next(self._numbers)
-        subscription = self._shared.user_data.subscribe(account_id, partial(self._receive, number))
+        subscription = self._desk.user_data.subscribe(account_id, partial(self._receive, number))
         self._subscribed[number] = _Subscribed(key.principal, subscription)
         return {"subscriptionId": number}
 
