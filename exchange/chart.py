@@ -202,14 +202,24 @@ class Chart:
         start = window_start(now)
         key = start, self._version
         if self._day is None or self._day[:2] != key:
-            minutes = self._candles[ONE_MINUTE.name]
-            recent = takewhile(lambda candle: candle.time >= start, reversed(minutes))
-            last = minutes[-1].close if minutes else None
-            self._day = (*key, summarize(list(recent)[::-1], last))
+            self._day = (*key, self._summarize(start))
         day = self._day[2]
         if not self._part:
             return day
         part = self._part_of(ONE_MINUTE.name)
         if part.time < start:
-            return day if day.trades else summarize([], part.close)
+            return day if day.trades else summarize([], part.close, part.close)
         return add(day, part)
+
+    def _summarize(self, start: int) -> Day:
+        """Return the sum of the minutes from `start` on that are whole."""
+        minutes = self._candles[ONE_MINUTE.name]
+        recent: list[Candle] = []
+        before = None
+        for candle in reversed(minutes):
+            if candle.time < start:
+                before = candle.close
+                break
+            recent.append(candle)
+        last = minutes[-1].close if minutes else None
+        return summarize(recent[::-1], last, before)

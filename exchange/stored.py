@@ -3,7 +3,7 @@
 from typing import Generic, Literal, NamedTuple, TypeVar
 
 from exchange.messages import Trade
-from exchange.orders import OrderState
+from exchange.orders import OrderState, Side
 
 Item = TypeVar("Item")
 OrdersWanted = Literal["open", "closed", "all"]
@@ -15,6 +15,20 @@ class Page(NamedTuple, Generic[Item]):
     items: list[Item]
     next_cursor: str | None
     """Where the next page begins; `None` on the last one."""
+
+
+class Aggregate(NamedTuple):
+    """The trades of one incoming order at one price, taken together."""
+
+    id: int
+    """Increasing per market, without gaps."""
+    time: int
+    price: int
+    quantity: int
+    notional: int
+    taker_side: Side
+    first_trade_id: int
+    last_trade_id: int
 
 
 class StoredPosting(NamedTuple):

@@ -21,6 +21,11 @@ class Day(NamedTuple):
     volume: int
     quote_volume: int
     trades: int
+    first_trade_id: int = 0
+    """0 where nothing traded, like the last."""
+    last_trade_id: int = 0
+    before: int | None = None
+    """The last price before the window, if there was one."""
 
 
 def window_start(now: int) -> int:
@@ -28,11 +33,11 @@ def window_start(now: int) -> int:
     return ONE_MINUTE.start(now) - (WINDOW_MINUTES - 1) * MINUTE
 
 
-def summarize(minutes: Iterable[Candle], last: int | None) -> Day:
+def summarize(minutes: Iterable[Candle], last: int | None, before: int | None = None) -> Day:
     """Return the sum of a window's minutes, oldest first; where nothing traded, all is `last`."""
     found = list(minutes)
     if not found:
-        return Day(last, last, last, last, 0, 0, 0)
+        return Day(last, last, last, last, 0, 0, 0, before=before)
     return Day(
         found[-1].close,
         found[0].open,
@@ -41,13 +46,16 @@ def summarize(minutes: Iterable[Candle], last: int | None) -> Day:
         sum(candle.volume for candle in found),
         sum(candle.quote_volume for candle in found),
         sum(candle.trades for candle in found),
+        found[0].first_trade_id,
+        found[-1].last_trade_id,
+        before,
     )
 
 
 def add(day: Day, minute: Candle) -> Day:
     """Return a window with one more part, whose trades come after all others."""
     if not day.trades:
-        return summarize([minute], minute.close)
+        return summarize([minute], minute.close, day.before)
     assert day.open is not None, "what traded has prices"
     assert day.high is not None, "what traded has prices"
     assert day.low is not None, "what traded has prices"
@@ -59,6 +67,9 @@ def add(day: Day, minute: Candle) -> Day:
         day.volume + minute.volume,
         day.quote_volume + minute.quote_volume,
         day.trades + minute.trades,
+        day.first_trade_id,
+        minute.last_trade_id,
+        day.before,
     )
 
 

@@ -3,10 +3,8 @@
 # ruff: noqa: S608  Statements are put together from names of ours, never from values.
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
 from typing import TypeVar
 
-from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
 from exchange.candles import Candle
@@ -14,7 +12,7 @@ from exchange.client_ids import Used
 from exchange.cursor import make_cursor, parse_cursor
 from exchange.messages import Account, BalanceState, Trade
 from exchange.orders import OrderState
-from exchange.persistence.connections import Pool, borrow
+from exchange.persistence.reader import Reader, make_where
 from exchange.persistence.rows import (
     CANDLE_COLUMNS,
     ORDER_COLUMNS,
@@ -42,22 +40,17 @@ _CONDITIONS: Mapping[OrdersWanted, str] = {
 }
 
 
-class Queries:
+class Queries(Reader):
     """Reads in one bounded time each; every method can raise `StorageUnavailable`.
 
     Lists take a `cursor` of an earlier page and raise `BadCursorError` for any other text.
     """
 
-    def __init__(self, pool: Pool, *, timeout_seconds: float = 5) -> None:
-        """Read through an open pool; wait `timeout_seconds` for a connection and the answer."""
-        self._pool = pool
-        self._timeout_seconds = timeout_seconds
-
     # --- Orders ----------------------------------------------------------------------------------
 
     async def order(self, account_id: int | None, order_id: int) -> OrderState | None:
         """Return an order if it belongs to the account; `None` as account stands for any."""
-        where, values = _where({"id = %s": order_id, "account_id = %s": account_id})
+        where, values = make_where({"id = %s": order_id, "account_id = %s": account_id})
         rows = await self._rows(f"SELECT {ORDER_COLUMNS} FROM orders {where}", values)
         return order_from_row(rows[0]) if rows else None
 
@@ -138,7 +131,7 @@ class Queries:
         sides = []
         values: list[object] = []
         for role in ("maker", "taker"):
-            where, given = _where(
+            where, given = make_where(
                 {
                     f"{role}_account_id = %s": account_id,
                     f"{role}_order_id = %s": order_id,
@@ -236,34 +229,15 @@ class Queries:
         """Return if PostgreSQL answers."""
         await self._rows("SELECT 1")
 
-    # --- The one place that talks to PostgreSQL --------------------------------------------------
+    # --- Pages -----------------------------------------------------------------------------------
 
     async def _list(
         self, select: str, conditions: Mapping[str, object], order: str, limit: int
     ) -> list[TupleRow]:
         """Return one row more than `limit`, which says that there is another page."""
-        where, values = _where(conditions)
+        where, values = make_where(conditions)
         statement = f"{select} {where} ORDER BY {order} LIMIT %s"
         return await self._rows(statement, [*values, limit + 1])
-
-    async def _rows(
-        self, statement: str, values: Sequence[object] | Mapping[str, object] = ()
-    ) -> list[TupleRow]:
-        async with self._connection() as connection:
-            return await (await connection.execute(statement.encode(), values)).fetchall()
-
-    def _connection(self) -> AbstractAsyncContextManager[AsyncConnection[TupleRow]]:
-        return borrow(self._pool, self._timeout_seconds)
-
-
-def _where(conditions: Mapping[str, object]) -> tuple[str, list[object]]:
-    """Return the WHERE clause of the conditions that are wanted, and its values.
-
-    A condition whose value is `None` is not; an empty tuple stands for one that takes no value.
-    """
-    wanted = {text: value for text, value in conditions.items() if value is not None}
-    clause = f"WHERE {' AND '.join(wanted)}" if wanted else ""
-    return clause, [value for value in wanted.values() if value != ()]
 
 
 def _after(cursor: str | None) -> int | None:

@@ -43,6 +43,17 @@ class Page(NamedTuple):
     method: str = "GET"
 
 
+class DialectCall(NamedTuple):
+    """A call of another dialect, which has its own ways to be asked, checked and answered."""
+
+    path: str
+    handler: Callable[[web.BaseRequest, str], Awaitable[Said]]
+    """Answers a request that aiohttp has read, and its query as it came."""
+    begin: Callable[[PlainRequest, Say], None]
+    """Begins to answer a plain one."""
+    method: str = "GET"
+
+
 class _Asked(NamedTuple):
     """A plain request on its way to its answer."""
 
@@ -51,11 +62,18 @@ class _Asked(NamedTuple):
     say: Say
 
 
+Entry: TypeAlias = Route | Page | DialectCall
+"""What can stand at a path."""
+
+
 class Application:
     """Answers HTTP requests from the route table; one object, called for every request."""
 
     def __init__(
-        self, context: Context, routes: Iterable[Route], pages: Iterable[Page] = ()
+        self,
+        context: Context,
+        routes: Iterable[Route],
+        pages: Iterable[Page | DialectCall] = (),
     ) -> None:
         """Take the table; a path may stand in it once per method."""
         self._tasks: set[asyncio.Task[None]] = set()
@@ -64,14 +82,14 @@ class Application:
         """Set when no more requests are to be taken: who sends one is told to come back later."""
         self._context = context
         self._origins = Origins(context.settings.allowed_origins)
-        entries: list[tuple[str, str, Route | Page]] = [(r.method, r.path, r) for r in routes]
+        entries: list[tuple[str, str, Entry]] = [(r.method, r.path, r) for r in routes]
         entries += [(page.method, page.path, page) for page in pages]
-        self._paths: Paths[Route | Page] = Paths(entries)
+        self._paths: Paths[Entry] = Paths(entries)
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request that aiohttp has read; whatever goes wrong becomes a problem."""
         visit = Visit(self._context, request, monotonic())
-        entry: Route | Page | None = None
+        entry: Entry | None = None
         response: web.StreamResponse
         try:
             self._refuse_when_stopping()
@@ -86,6 +104,8 @@ class Application:
             if isinstance(entry, Page):
                 visit.limit_address()
                 response = await entry.handler(request)
+            elif isinstance(entry, DialectCall):
+                response = _response(await entry.handler(request, query))
             else:
                 response = _response(await _call(visit, entry, variables, query))
         except Exception as error:  # noqa: BLE001  The one place that nothing gets past.
@@ -105,7 +125,10 @@ class Application:
             return False
         route = methods.get(request.method)
         if not isinstance(route, Route):
-            return False
+            if not isinstance(route, DialectCall):
+                return False
+            route.begin(request, say)
+            return True
         context = self._context
         visit = Visit(context, request, monotonic())
         try:
@@ -174,7 +197,7 @@ class Application:
         self._count(visit, route, status)
         return Said(status, headers, body, more, closes or self.stopping)
 
-    def _count(self, visit: Visit, entry: Route | Page | None, status: int) -> None:
+    def _count(self, visit: Visit, entry: Entry | None, status: int) -> None:
         method, path = (UNMATCHED, UNMATCHED) if entry is None else (entry.method, entry.path)
         self._context.metrics.count_request(method, path, status, monotonic() - visit.now)
 
@@ -221,7 +244,7 @@ def _target(request: web.BaseRequest) -> tuple[str, str]:
     return target, query
 
 
-def _choose(methods: dict[str, Route | Page], method: str) -> Route | Page:
+def _choose(methods: dict[str, Entry], method: str) -> Entry:
     # aiohttp leaves the body out of an answer to HEAD.
     entry = methods.get("GET" if method == "HEAD" else method)
     if entry is None:

@@ -49,7 +49,7 @@ async def list_candles(call: Call) -> Answered:
     view = find_market(call.context, call.path["symbol"])
     interval = INTERVALS[query.interval]
     start, end, more = _span(query, view, interval, call.context.bridge.now())
-    candles = await _read(call.context.queries, view, interval, start, end)
+    candles = await read_candles(call.context.queries, view, interval, start, end)
     items: list[Json] = []
     for at in range(0, len(candles), CANDLES_AT_ONCE):
         part = candles[at : at + CANDLES_AT_ONCE]
@@ -83,7 +83,7 @@ def _span(
     return start, max(start, stop), stop < end
 
 
-async def _read(
+async def read_candles(
     queries: Queries, view: MarketView, interval: Interval, start: int, end: int
 ) -> list[Candle]:
     """Return every candle from `start` until before `end`, whether stored already or not."""

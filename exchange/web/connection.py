@@ -1,13 +1,13 @@
 """One client's WebSocket: frames in, answers and channels out."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from time import monotonic
 
 import orjson
-from aiohttp import WSMsgType, web
+from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
 
 from exchange.times import format_time
@@ -29,27 +29,13 @@ from exchange.web.cookies import cookie_token
 from exchange.web.disconnect import cancel_orders
 from exchange.web.errors import Problem
 from exchange.web.feed import BALANCES, ORDERS, OWN, Feed, Topic, order_frame
-from exchange.web.frames import closing, encode
+from exchange.web.frames import encode
 from exchange.web.operations import CANCELS, Operation, Operations
 from exchange.web.order_entry import OrderEntry
-from exchange.web.outgoing import Outgoing
 from exchange.web.routing import Answered, Budget, Context, Principal, Scope
 from exchange.web.splice import Splice
+from exchange.web.talk import TRY_AGAIN_LATER, Talk
 from exchange.web.validation import validate
-
-NORMAL, GOING_AWAY, TRY_AGAIN_LATER, FELL_BEHIND = 1000, 1001, 1013, 4008
-
-FRAMES_AT_ONCE = 16
-"""Frames of one connection that are taken in one turn of the loop."""
-
-BEHIND_SECONDS = 9.0
-"""For a reader that fell behind to get through what was written and see why it is closed."""
-
-CLOSE_SECONDS = 2.0
-"""For the client to take what was written and to say goodbye; then the socket is cut."""
-
-LOOK_SECONDS = 1.0
-"""Between two looks at a connection: `Connection.look`."""
 
 REPLAY_PAGE = 500
 """Order events read from storage at a time."""
@@ -73,7 +59,7 @@ class Shared:
         return task
 
 
-class Connection:
+class Connection(Talk):
     """One client's socket: reads its frames in order, and answers each as soon as it can."""
 
     def __init__(
@@ -85,45 +71,20 @@ class Connection:
         stream: AbstractStreamWriter,
     ) -> None:
         """Serve a socket whose handshake is done."""
+        super().__init__(shared.context, socket, request, transport, stream)
         self._shared = shared
-        self._context = shared.context
-        self._socket = socket
-        self._address = shared.context.limiter.address(request)
         self._cookie_token = cookie_token(request) if "Origin" in request.headers else None
         """Of a browser, whose page was found to be ours when the handshake was answered."""
-        self._transport = transport
-        self._outgoing = Outgoing(
-            transport,
-            stream,
-            limit=self._context.settings.ws_queue_bytes,
-            fell_behind=lambda: self.close(FELL_BEHIND, "too slow: frames were waiting"),
-        )
         self._principal: Principal | None = None
         self._cancel_on_disconnect = False
         self._topics: dict[str, Topic] = {}
         self._splices: dict[str, Splice] = {}
-        self._orders = OrderEntry(self._context, shared.start, self._reply)
-        self._closing = False
-        self._looks_over = 0
+        self._orders = OrderEntry(self.context, shared.start, self._reply)
 
     @property
-    def token_id(self) -> int | None:
+    def token_ids(self) -> Collection[int]:
         """The token that the client has authenticated with."""
-        return None if self._principal is None else self._principal.token_id
-
-    async def run(self) -> None:
-        """Read until either side has said goodbye."""
-        taken = 0
-        async for message in self._socket:
-            if message.type is WSMsgType.ERROR:
-                break
-            taken += 1
-            if taken % FRAMES_AT_ONCE == 0:
-                await asyncio.sleep(0)  # Who sends many at once does not keep others waiting.
-            if not self._closing:
-                await self._take_frame(message.data)
-                # Answers can be put off, unlike what the channels bring: stop reading instead.
-                await self._outgoing.room()
+        return () if self._principal is None else (self._principal.token_id,)
 
     # --- What the server sends -------------------------------------------------------------------
 
@@ -131,12 +92,12 @@ class Connection:
         """Take a frame of a channel (see `Subscriber`)."""
         splice = self._splices.get(channel)
         if splice is None:
-            self._outgoing.send(frame)
+            self.outgoing.send(frame)
         else:
             splice.take(sequence, frame)
 
     def _answer(self, frame_id: object, result: object) -> None:
-        self._outgoing.send(encode({"id": frame_id, "result": result}))
+        self.outgoing.send(encode({"id": frame_id, "result": result}))
 
     def _reply(self, frame_id: object, answered: Answered | Problem) -> None:
         if isinstance(answered, Problem):
@@ -146,11 +107,11 @@ class Connection:
         self._answer(frame_id, orjson.Fragment(body) if isinstance(body, bytes) else body)
 
     def _refuse(self, frame_id: object, problem: Problem) -> None:
-        self._outgoing.send(encode({"id": frame_id, "error": problem.body()}))
+        self.outgoing.send(encode({"id": frame_id, "error": problem.body()}))
 
     # --- What the client sends -------------------------------------------------------------------
 
-    async def _take_frame(self, text: str | bytes) -> None:
+    async def take_frame(self, text: str | bytes) -> None:
         """Carry out one frame, or for an order's operation begin to."""
         frame_id: object = None
         op = ""
@@ -178,7 +139,7 @@ class Connection:
         form = validate(known.form, fields)
         match form:
             case PingForm():
-                self._answer(frame_id, {"time": format_time(self._context.bridge.now())})
+                self._answer(frame_id, {"time": format_time(self.context.bridge.now())})
             case AuthenticateForm():
                 self._answer(frame_id, self._authenticate(form))
             case SubscribeForm():
@@ -208,11 +169,11 @@ class Connection:
 
     def _limit(self, op: str) -> None:
         """Count a frame: a cancel in the budget of its token, all else in that of the address."""
-        limiter, now = self._context.limiter, monotonic()
+        limiter, now = self.context.limiter, monotonic()
         if op in CANCELS and self._principal is not None:
             allowance = limiter.take(Budget.CANCEL, self._principal.token_id, now)
         else:
-            allowance = limiter.take_address(self._address, now)
+            allowance = limiter.take_address(self.address, now)
         if allowance is not None and allowance.wait:
             raise allowance.problem()
 
@@ -220,9 +181,9 @@ class Connection:
         token = self._cookie_token if form.token is None else form.token
         if token is None:
             raise Problem("validation_error", "token is missing.", field="token")
-        principal = self._context.token_index.find(token)
+        principal = self.context.token_index.find(token)
         if principal is None:
-            failure = self._context.limiter.take_failure(self._address, monotonic())
+            failure = self.context.limiter.take_failure(self.address, monotonic())
             if failure is not None and failure.wait:
                 raise failure.problem()
             raise Problem("unauthenticated", "The token is unknown or was revoked.")
@@ -249,7 +210,7 @@ class Connection:
                 topics[channel] = Topic(channel)
         if form.start is not None and ORDERS not in topics:
             raise Problem("validation_error", "from is for the channel orders.", field="from")
-        limit = self._context.settings.ws_subscriptions
+        limit = self.context.settings.ws_subscriptions
         count = len(self._topics.keys() | topics.keys())
         if count > limit:
             raise Problem(
@@ -264,8 +225,8 @@ class Connection:
     async def _subscribe(self, topics: Iterable[Topic], start: int | None) -> None:
         """Begin each channel with how things stand; who subscribes again gets it again."""
         for topic in topics:
-            await self._outgoing.room()
-            if self._closing:
+            await self.outgoing.room()
+            if self.closing:
                 return
             self._end_splice(topic.channel)
             if topic.channel == BALANCES:
@@ -277,7 +238,7 @@ class Connection:
             else:
                 snapshot = self._shared.feed.snapshot(topic.channel)
                 if snapshot is not None:
-                    self._outgoing.send(snapshot)
+                    self.outgoing.send(snapshot)
             # No await since the snapshot: the next update continues this very one.
             self._shared.feed.subscribe(topic, self)
 
@@ -290,14 +251,14 @@ class Connection:
 
     def _begin_splice(self, topic: Topic, past: Callable[[], Awaitable[int]]) -> None:
         """Keep live frames back until what comes before them was read from storage and sent."""
-        splice = self._splices[topic.channel] = Splice(self._outgoing)
+        splice = self._splices[topic.channel] = Splice(self.outgoing)
         splice.task = self._shared.start(self._join(splice, past))
 
     async def _join(self, splice: Splice, past: Callable[[], Awaitable[int]]) -> None:
         try:
             splice.release(await past())
         except Exception as error:  # noqa: BLE001  What explain() does not know, it logs.
-            self.close(TRY_AGAIN_LATER, explain(error, self._context).code)
+            self.close(TRY_AGAIN_LATER, explain(error, self.context).code)
 
     def _end_splice(self, channel: str) -> None:
         splice = self._splices.pop(channel, None)
@@ -307,13 +268,13 @@ class Connection:
     async def _send_large_book(self, channel: str) -> int:
         """Send a book that takes long to write, and return its sequence."""
         sequence, snapshot = await self._shared.feed.large_snapshot(channel)
-        self._outgoing.send(snapshot)
+        self.outgoing.send(snapshot)
         return sequence
 
     async def _send_balances(self, account_id: int) -> int:
         """Send the balances; what follows is absolute, so an older one does no lasting harm."""
-        balances = await self._context.queries.balances(account_id)
-        self._outgoing.send(self._shared.feed.balances_snapshot(balances))
+        balances = await self.context.queries.balances(account_id)
+        self.outgoing.send(self._shared.feed.balances_snapshot(balances))
         return -1
 
     async def _replay(self, account_id: int, start: int) -> int:
@@ -322,65 +283,31 @@ class Connection:
         The last page is read after live frames began to be kept back, so that no report is
         neither in it nor among them.
         """
-        markets = self._context.bridge.view.markets
+        markets = self.context.bridge.view.markets
         while True:
-            events = await self._context.queries.order_events(account_id, start, REPLAY_PAGE)
+            events = await self.context.queries.order_events(account_id, start, REPLAY_PAGE)
             for event in events:
                 rules = markets[event.order.market].market
                 frame = order_frame(event.sequence, event.order, rules, event.trades)
-                await self._outgoing.room()
-                self._outgoing.send(frame)
+                await self.outgoing.room()
+                self.outgoing.send(frame)
                 start = event.sequence + 1
             if len(events) < REPLAY_PAGE:
                 return start - 1
 
     # --- The end ---------------------------------------------------------------------------------
 
-    def close(self, code: int, reason: str) -> None:
-        """Say goodbye and forget what waits; the client has a moment to say so too."""
-        if self._closing:
-            return
-        self._closing = True
-        if code == FELL_BEHIND:
-            self._context.metrics.fell_behind.inc()
-        if not self._transport.is_closing():
-            self._transport.write(closing(code, reason))
-            # A reader that does not read never gets there: what is left for it goes with the cut.
-            grace = BEHIND_SECONDS if code == FELL_BEHIND else CLOSE_SECONDS
-            asyncio.get_running_loop().call_later(grace, self._transport.abort)
+    def let_go(self) -> None:
+        """Unsubscribe, and cancel the orders of who wanted that."""
         self._unsubscribe(tuple(self._topics))
-        self._outgoing.close()
         if self._cancel_on_disconnect and self._principal is not None:
             self._shared.start(self._cancel_orders(self._principal))
 
-    async def leave(self) -> None:
-        """Let what is in flight be answered, then close because the server stops.
-
-        Whoever reads 1001 may rely on it: what has no answer by then was not begun.
-        """
+    async def idle(self) -> None:
+        """Wait until all orders' operations are answered."""
         await self._orders.idle()
-        if await self._outgoing.flush(CLOSE_SECONDS):
-            self.close(GOING_AWAY, "the server stops")
-        else:
-            self.close(FELL_BEHIND, "too slow: answers were waiting when the server stopped")
-
-    def end(self) -> None:
-        """Let go of everything, however the connection ended."""
-        self.close(NORMAL, "")
-        self._transport.close()
-
-    def look(self) -> None:
-        """Close to a reader that takes nothing; cut a socket that is over at a later look.
-
-        aiohttp closes politely, which a client that reads nothing could hold up for ever.
-        """
-        self._outgoing.look()
-        if self._socket.closed:
-            self._looks_over += 1
-        if self._looks_over > CLOSE_SECONDS / LOOK_SECONDS:
-            self._transport.abort()
 
     async def _cancel_orders(self, principal: Principal) -> None:
         """Cancel all open orders of the account, those that are on their way included."""
-        await self._orders.idle()
-        await cancel_orders(self._context, self._shared.operations.cancel_all, principal)
+        await self.idle()
+        await cancel_orders(self.context, self._shared.operations.cancel_all, principal)

@@ -12,8 +12,12 @@ _CODE = Struct("!H")
 
 
 def encode(body: Json) -> bytes:
+    """Return the whole frame of a value."""
+    return frame(orjson.dumps(body))
+
+
+def frame(payload: bytes) -> bytes:
     """Return the whole frame, header included; a server's frames are not masked (RFC 6455, 5.2)."""
-    payload = orjson.dumps(body)
     size = len(payload)
     if size <= 125:  # noqa: PLR2004  The sizes are the protocol's.
         return _SHORT.pack(_TEXT, size) + payload

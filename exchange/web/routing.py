@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from exchange.web.bridge import Bridge, Sender
     from exchange.web.ratelimit import RateLimiter
     from exchange.web.replays import Replays
-    from exchange.web.storage import Queries, Tokens
+    from exchange.web.storage import History, Queries, Tokens
 
 MAX_ID = 2**53
 """Ids stay below it, so that no client's floating point number can garble one."""
@@ -58,6 +58,8 @@ class Context:
     settings: Settings
     bridge: "Bridge"
     queries: "Queries"
+    history: "History"
+    """Reads of the dialect, in its order."""
     tokens: "Tokens"
     """Where tokens are stored: issue, revoke, list."""
     token_index: "TokenIndex"

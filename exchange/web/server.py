@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from time import monotonic
 
-from exchange.web.app import Application, Page
+from exchange.web.app import Application, DialectCall, Page
 from exchange.web.connections import Connections
 from exchange.web.routing import Context, Route
 
@@ -21,7 +21,7 @@ class Server:
     """The HTTP server of one exchange; started and stopped once, on its event loop."""
 
     def __init__(
-        self, context: Context, routes: Iterable[Route], pages: Iterable[Page] = ()
+        self, context: Context, routes: Iterable[Route], pages: Iterable[Page | DialectCall] = ()
     ) -> None:
         """Serve a route table; nothing listens yet."""
         self.port = 0

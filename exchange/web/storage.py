@@ -5,9 +5,10 @@ from typing import Protocol
 
 from exchange.candles import Candle
 from exchange.client_ids import Used
-from exchange.messages import Account, Audit, BalanceState, Trade
+from exchange.messages import Account, Audit, BalanceState, Prevented, Trade
 from exchange.orders import OrderState
 from exchange.stored import (
+    Aggregate,
     Issued,
     OrderEvent,
     OrdersWanted,
@@ -100,6 +101,91 @@ class Queries(Protocol):
 
     async def ping(self) -> None:
         """Return if storage answers."""
+
+
+class History(Protocol):
+    """What happened, oldest first, by the numbers and times of the things themselves.
+
+    A list begins at `from_id`, or at `start`, and goes on for `limit` items; with neither it is
+    the last `limit` of those before `end`. Times are microseconds: `start` is included, `end` is
+    not. All conditions that are given hold together.
+    """
+
+    async def orders(
+        self,
+        account_id: int,
+        market: str,
+        *,
+        from_id: int | None = None,
+        start: int | None = None,
+        end: int | None = None,
+        limit: int = 500,
+    ) -> list[OrderState]:
+        """Return orders of an account in a market, by id; the times are those of `created_at`."""
+
+    async def open_orders(self, account_id: int, market: str | None = None) -> list[OrderState]:
+        """Return an account's open orders, by id; as many as it may have, see the settings."""
+
+    async def order_by_client_id(
+        self, account_id: int, market: str, client_order_id: str
+    ) -> OrderState | None:
+        """Return the open order under a client order id in a market, or else the newest."""
+
+    async def fills(
+        self,
+        account_id: int,
+        market: str,
+        *,
+        from_id: int | None = None,
+        order_id: int | None = None,
+        start: int | None = None,
+        end: int | None = None,
+        limit: int = 500,
+    ) -> list[Trade]:
+        """Return trades of an account in a market, by id; one with itself comes twice."""
+
+    async def trades(
+        self, market: str, *, from_id: int | None = None, limit: int = 500
+    ) -> list[Trade]:
+        """Return trades of a market, by id."""
+
+    async def aggregates(
+        self,
+        market: str,
+        *,
+        from_id: int | None = None,
+        start: int | None = None,
+        end: int | None = None,
+        limit: int = 500,
+    ) -> list[Aggregate]:
+        """Return aggregate trades of a market, by their id."""
+
+    async def first_trade_at(self, market: str, time: int) -> int | None:
+        """Return the id of a market's first trade at a time or after it."""
+
+    async def candles(self, market: str, length: int | None, bounds: Sequence[int]) -> list[Candle]:
+        """Return the candles between each two neighbours of `bounds`, flat ones in the gaps.
+
+        They are made of the stored candles of this `length`, of which the bounds are multiples,
+        and of the trades that are not in those yet; without a length, of trades alone. The first
+        ones are absent while nothing had ever traded.
+        """
+
+    async def prevented(
+        self,
+        account_id: int,
+        market: str,
+        *,
+        from_id: int | None = None,
+        order_id: int | None = None,
+        limit: int = 500,
+    ) -> list[Prevented]:
+        """Return an account's prevented matches in a market, by id; or those of one order."""
+
+    async def prevented_of_orders(
+        self, account_id: int, market: str, order_ids: Sequence[int]
+    ) -> dict[int, list[Prevented]]:
+        """Return for each of an account's orders in a market its prevented matches, by id."""
 
 
 class Tokens(Protocol):

@@ -1,7 +1,6 @@
 """The calls of traders about orders: place, look at, amend and cancel their own."""
 
 from collections.abc import Sequence
-from typing import Self
 
 from exchange.client_ids import Used
 from exchange.messages import (
@@ -19,10 +18,11 @@ from exchange.messages import (
     Settled,
     Trade,
 )
-from exchange.orders import BUY, SELL, OrderState, OrderType, Side
+from exchange.orders import OrderState
 from exchange.rejects import Reject, Rejection
 from exchange.web import codec
-from exchange.web.bridge import Bridge, MarketView
+from exchange.web.ahead import Ahead
+from exchange.web.bridge import Bridge
 from exchange.web.codec import Json
 from exchange.web.errors import Problem, problem_from
 from exchange.web.forms import (
@@ -46,7 +46,7 @@ from exchange.web.validation import validate
 async def place(call: Call) -> Answered:
     """Place an order; the answer comes once it is durable."""
     form = given(call.form, OrderForm)
-    with _Ahead() as ahead:
+    with Ahead() as ahead:
         command = _command(call, wanted_order(form, call.context.bridge.view.markets), ahead)
         answer = await call.context.sender.send(command)
         return _placed(call.context, answer) or await _go_on(call.context, command, answer)
@@ -55,7 +55,7 @@ async def place(call: Call) -> Answered:
 async def check(call: Call) -> Answered:
     """Check an order in every way and place nothing."""
     form = given(call.form, OrderForm)
-    with _Ahead() as ahead:
+    with Ahead() as ahead:
         wanted = wanted_order(form, call.context.bridge.view.markets)
         command = _command(call, wanted, ahead, test=True)
         answer = await call.context.sender.send(command)
@@ -119,52 +119,7 @@ async def _known(context: Context, account_id: int, answer: Known) -> Json:
     return await _stored(context, state)
 
 
-class _Ahead:
-    """Lets others know what the market orders of a request are about to take from the book."""
-
-    def __init__(self) -> None:
-        self._taken: list[tuple[MarketView, Side, int]] = []
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for view, side, taken in self._taken:
-            view.ahead[side] -= taken
-
-    def need(self, view: MarketView, wanted: Wanted) -> tuple[int, int]:
-        """Return what an order needs by the book and the most it may take; 0 where it is exact.
-
-        Market orders on their way are served first: what they will take does not count.
-        """
-        if wanted.type is OrderType.LIMIT:
-            return 0, 0
-        side, book, before = wanted.side, view.book, view.ahead[wanted.side]
-        taken = _taken(view, wanted)
-        view.ahead[side] += taken
-        self._taken.append((view, side, taken))
-        if side is BUY and wanted.quantity is not None:
-            return book.buy_cost(wanted.quantity, view.last_price, before)
-        if side is SELL and wanted.quote_quantity is not None:
-            return book.sell_need(wanted.quote_quantity, view.last_price, before)
-        return 0, 0
-
-
-def _taken(view: MarketView, wanted: Wanted) -> int:
-    """Return what a market order takes from the book: lots for a buy, quote atoms for a sell.
-
-    What an order names in the other unit is turned at the best price, which may be a little off.
-    """
-    ladder = view.book.asks if wanted.side is BUY else view.book.bids
-    lot_price = (ladder.best_price() or 0) * view.market.tick_lot_atoms
-    if wanted.side is BUY:
-        if wanted.quantity is not None:
-            return wanted.quantity
-        return (wanted.quote_quantity or 0) // lot_price if lot_price else 0
-    return wanted.quote_quantity or (wanted.quantity or 0) * lot_price
-
-
-def _command(call: Call, wanted: Wanted, ahead: _Ahead, *, test: bool = False) -> PlaceOrder:
+def _command(call: Call, wanted: Wanted, ahead: Ahead, *, test: bool = False) -> PlaceOrder:
     bridge, account_id = call.context.bridge, call.caller.account_id
     need = ahead.need(bridge.view.markets[wanted.market.symbol], wanted)
     return _place_order(bridge, account_id, wanted, need, test=test)
@@ -221,7 +176,7 @@ async def place_batch(call: Call) -> Answered:
     context, account_id = call.context, call.caller.account_id
     results: list[Json | None] = []
     commands: dict[int, PlaceOrder] = {}
-    with _Ahead() as ahead:
+    with Ahead() as ahead:
         for place, item in enumerate(given(call.form, BatchForm).items):
             try:
                 markets = context.bridge.view.markets

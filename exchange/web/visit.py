@@ -152,7 +152,7 @@ class Visit:
         check_type(request.headers.get("Content-Type", ""))
         check_coding(request.headers)
         seconds = self.context.settings.body_deadline_seconds
-        return await _body(request, self._limit(route), seconds)
+        return await read_body(request, self._limit(route), seconds)
 
     def read_plain(self, request: PlainRequest, route: Route) -> object:
         """Return the body of a plain request, which has no coding, as JSON."""
@@ -195,7 +195,8 @@ def _query(model: type[BaseModel] | None, query: str) -> BaseModel:
     return validate(model, given)
 
 
-async def _body(request: web.BaseRequest, limit: int, seconds: float) -> bytes:
+async def read_body(request: web.BaseRequest, limit: int, seconds: float) -> bytes:
+    """Return a body as it came, of at most `limit` bytes and within some seconds."""
     if (request.content_length or 0) > limit:
         raise Problem("payload_too_large", limit=limit)
     body = request.content.read_nowait()

@@ -22,7 +22,7 @@ from exchange.web.ratelimit import RateLimiter
 from exchange.web.replays import Replays
 from exchange.web.routing import Answered, Budget, Call, Context, Principal, Route, Scope
 from exchange.web.server import Server
-from exchange.web.storage import Queries, Tokens
+from exchange.web.storage import History, Queries, Tokens
 
 TRADER, READER = "trader-token", "reader-token"
 FOR_AIOHTTP = "TE: trailers"
@@ -223,6 +223,7 @@ async def serving(
         # The routes here use no storage and send no command.
         bridge=cast("Bridge", bridge),
         queries=cast("Queries", None),
+        history=cast("History", None),
         tokens=cast("Tokens", None),
         token_index=index,
         replays=Replays(0),

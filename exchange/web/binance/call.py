@@ -8,10 +8,17 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple, TypeAlias
 
+from exchange.messages import Answer, Command
 from exchange.web.binance.errors import BinanceError, invalid_symbol, malformed, missing
+from exchange.web.binance.limits import Usage
+from exchange.web.binance.listen_keys import ListenKeys
 from exchange.web.binance.numbers import fits, read_decimal
+from exchange.web.binance.user_data import UserData
 from exchange.web.bridge import MarketView
-from exchange.web.routing import Context, Principal
+from exchange.web.routing import Context, Principal, Scope
+
+CANCEL_IDS_KEPT = 10_000
+"""Of cancels whose answers nobody has waited for: what is more is forgotten, oldest first."""
 
 
 class Security(Enum):
@@ -24,6 +31,16 @@ class Security(Enum):
     """A signature, by a key with the scope `read`."""
     TRADE = "trade"
     """A signature, by a key with the scope `trade`."""
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether it asks for a signature."""
+        return self is Security.READ or self is Security.TRADE
+
+    @property
+    def scope(self) -> Scope | None:
+        """What the key must be allowed to."""
+        return Scope(self.value) if self.is_signed else None
 
 
 class Parameters:
@@ -45,6 +62,10 @@ class Parameters:
         if found is None:
             raise missing(name)
         return found
+
+    def fill(self, name: str, text: str) -> None:
+        """Go on as if a parameter had been given."""
+        self.given = {**self.given, name: text}
 
     def number(self, name: str) -> int | None:
         """Return a whole number below 2 ** 63, or `None` where it is absent."""
@@ -86,6 +107,28 @@ class Desk:
     context: Context
     codes: dict[str, MarketView] = field(default_factory=dict)
     """Markets by the symbol without separator: a cache, see `market`."""
+    usage: Usage = field(init=False)
+    """What was asked for so far, by address and by account."""
+    cancel_ids: dict[int, str] = field(default_factory=dict)
+    """The cancels' own client order ids, by the request ids of those on their way: listeners of the
+    bridge find a committed cancel's here."""
+    listen_keys: ListenKeys = field(default_factory=ListenKeys)
+    user_data: UserData = field(init=False)
+    """What accounts' own streams are told."""
+
+    def __post_init__(self) -> None:
+        """Begin to count, and to listen to what is committed."""
+        context = self.context
+        self.usage = Usage(context.settings)
+        self.user_data = UserData(context.bridge, self.cancel_ids)
+        context.bridge.listeners.append(self.user_data.take)
+        context.token_index.revoked.append(self.listen_keys.forget)
+
+    def name_cancel(self, request_id: int, client_order_id: str) -> None:
+        """Keep a cancel's own id until its answer has come."""
+        self.cancel_ids[request_id] = client_order_id
+        if len(self.cancel_ids) > CANCEL_IDS_KEPT:
+            del self.cancel_ids[next(iter(self.cancel_ids))]
 
     def find_market(self, code: str) -> MarketView | None:
         """Return a market that the dialect lists, by its symbol; it is looked up, never parsed."""
@@ -131,6 +174,15 @@ Handler: TypeAlias = Callable[[Asked], Awaitable[object]]
 """Returns what JSON is made of: `bytes` are sent as they are."""
 
 
+class Swift(NamedTuple):
+    """How the usual call is carried out without a task: one command, one answer."""
+
+    begin: Callable[[Asked], Command | None]
+    """Returns the command; `None` where the call is not the usual one: the handler looks at it."""
+    finish: Callable[[Asked, Command, Answer], object]
+    """Returns what the answer comes to, or raises it."""
+
+
 class Method(NamedTuple):
     """One line of the dialect's table."""
 
@@ -144,3 +196,7 @@ class Method(NamedTuple):
     """What it takes from an address's budget."""
     places: bool = False
     """Whether it counts as an order."""
+    changes: bool = False
+    """Whether it changes something: the same signed call must not be carried out twice."""
+    swift: Swift | None = None
+    """Carries out the usual call as `handler` would, faster."""

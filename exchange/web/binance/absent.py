@@ -1,0 +1,58 @@
+"""Calls of the dialect that the exchange has nothing for: refused by name, never ignored."""
+
+from collections.abc import Awaitable, Callable
+
+from exchange.web.binance.call import Asked, Handler, Method, Security
+from exchange.web.binance.errors import BinanceError
+
+V3 = "/api/v3"
+
+
+def _refusing(code: int, message: str) -> Handler:
+    async def refuse(asked: Asked) -> object:
+        asked.market()
+        raise BinanceError(code, message)
+
+    return refuse
+
+
+def _without_symbol(code: int, message: str) -> Callable[[Asked], Awaitable[object]]:
+    async def refuse(_: Asked) -> object:
+        raise BinanceError(code, message)
+
+    return refuse
+
+
+_LISTS = _refusing(-1013, "OCO orders are not supported for this symbol")
+_NO_LIST = _without_symbol(-2013, "Order does not exist.")
+_UNSUPPORTED = _without_symbol(-1020, "This operation is not supported.")
+
+
+async def _no_lists(_: Asked) -> object:
+    return []
+
+
+ABSENT = (
+    *(
+        Method(_LISTS, Security.TRADE, ("POST", f"{V3}/{path}"), name)
+        for path, name in (
+            ("order/oco", "orderList.place"),
+            ("orderList/oco", "orderList.place.oco"),
+            ("orderList/oto", "orderList.place.oto"),
+            ("orderList/otoco", "orderList.place.otoco"),
+        )
+    ),
+    *(
+        Method(_UNSUPPORTED, Security.TRADE, (verb, f"{V3}/{path}"), name)
+        for verb, path, name in (
+            ("POST", "sor/order", "sor.order.place"),
+            ("POST", "sor/order/test", "sor.order.test"),
+            ("PUT", "order/amend/keepPriority", "order.amend.keepPriority"),
+        )
+    ),
+    Method(_NO_LIST, Security.READ, ("GET", f"{V3}/orderList"), "orderList.status"),
+    Method(_no_lists, Security.READ, ("GET", f"{V3}/openOrderList"), "openOrderLists.status"),
+    Method(_no_lists, Security.READ, ("GET", f"{V3}/allOrderList"), "allOrderLists"),
+    Method(_no_lists, Security.READ, ("GET", f"{V3}/order/amendments"), "order.amendments"),
+    Method(_no_lists, Security.READ, ("GET", f"{V3}/myAllocations"), "myAllocations"),
+)
