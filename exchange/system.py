@@ -55,6 +55,7 @@ from exchange.web.binance import ws_api
 from exchange.web.binance.call import Desk
 from exchange.web.binance.front import Front
 from exchange.web.binance.methods import BY_SOCKET, METHODS
+from exchange.web.binance.socket import StreamSockets
 from exchange.web.binance.ws_api import SocketApi
 from exchange.web.bridge import Bridge, View
 from exchange.web.docs import docs_pages
@@ -400,11 +401,11 @@ def _server(context: Context) -> Server:
     pages = [*health.pages(), *docs_pages(routes), *static_pages()]
     pages.append(Page("/api/v1/ws", websockets.handle))
     desk = Desk(context)
-    front = Front(desk, METHODS)
+    front, streams = Front(desk, METHODS), StreamSockets(desk)
     questions = Sockets(context, SocketApi(desk, BY_SOCKET).make)
-    pages.append(Page(ws_api.PATH, questions.handle))
+    pages += [Page(ws_api.PATH, questions.handle), *streams.pages()]
     server = Server(context, routes, [*pages, *front.calls()])
-    server.stopping += (websockets.close, questions.close, front.stop)
+    server.stopping += (websockets.close, questions.close, streams.close, front.stop)
     return server
 
 

@@ -94,7 +94,8 @@ class Klines:
         """Of a stream of seconds: the newest, which memory holds no others of for long."""
         self._shown: dict[int, tuple[Candle, bool]] = {}
         """The last candles that were told, and if they were over."""
-        self.news(view.chart.last_time)
+        self._from: int | None = None
+        """The begin of the first candle that is still to be told when it changes."""
 
     def take(self, outcome: Outcome) -> None:
         """Draw seconds; all others are drawn already."""
@@ -106,18 +107,18 @@ class Klines:
 
     def state(self, now: int) -> list[Json]:
         """Return the candle of now."""
-        found = self._candle(self._start(self._view.chart.now(now)))
+        start = self._start(self._view.chart.now(now))
+        if self._from is None:
+            self._from = start
+        found = self._candle(start)
         return [] if found is None else [self._body(found, now, is_over=False)]
 
     def news(self, now: int) -> list[Json]:
         """Return the candles that have changed or are over, oldest first."""
-        clock = self._view.chart.now(now)
-        last = self._start(clock)
-        first = min(self._shown, default=last)
-        if self._width.next(first, CANDLES_AT_ONCE) < last:
-            first = last
+        last = self._start(self._view.chart.now(now))
+        first = last if self._from is None else self._from
+        at = max(first, self._next(last, -CANDLES_AT_ONCE))
         found: dict[int, tuple[Candle, bool]] = {}
-        at = first
         while at <= last:
             candle = self._candle(at)
             if candle is not None:
@@ -125,16 +126,16 @@ class Klines:
             at = self._next(at)
         new = [shown for at, shown in found.items() if self._shown.get(at) != shown]
         # The one before the newest may still get a trade that was being committed as it ended.
-        kept = sorted(found)[-2:]
-        self._shown = {at: found[at] for at in kept}
-        self._seconds = {at: one for at, one in self._seconds.items() if at >= min(kept, default=0)}
+        self._from = max(first, self._next(last, -1))
+        self._shown = {at: shown for at, shown in found.items() if at >= self._from}
+        self._seconds = {at: one for at, one in self._seconds.items() if at >= self._from}
         return [self._body(candle, now, is_over=is_over) for candle, is_over in new]
 
     def _start(self, time: int) -> int:
         return self._width.start(time + self._zone) - self._zone
 
-    def _next(self, start: int) -> int:
-        return self._width.next(start + self._zone) - self._zone
+    def _next(self, start: int, count: int = 1) -> int:
+        return self._width.next(start + self._zone, count) - self._zone
 
     def _candle(self, start: int) -> Candle | None:
         drawn = self._seconds.get(start)
@@ -224,7 +225,6 @@ class Ticker:
         self._view = view
         self._show = show
         self._shown: Json = {}
-        self.news(view.chart.last_time)
 
     def take(self, outcome: Outcome) -> None:
         """Do nothing: the view says it all."""
@@ -232,7 +232,9 @@ class Ticker:
     def state(self, now: int) -> list[Json]:
         """Return the ticker as it is."""
         day = day_of(self._view, now)
-        return [_timed(self._show(self._view, day), day, now)]
+        body = self._show(self._view, day)
+        self._shown = self._shown or body
+        return [_timed(body, day, now)]
 
     def news(self, now: int) -> list[Json]:
         """Return it if it has changed; that time goes on is no change."""
