@@ -2,7 +2,15 @@
 
 from functools import partial
 
-from exchange.web.binance import account, exchange_info, market_data, orders, tickers, wallet
+from exchange.web.binance import (
+    account,
+    exchange_info,
+    listen_calls,
+    market_data,
+    orders,
+    tickers,
+    wallet,
+)
 from exchange.web.binance.absent import ABSENT
 from exchange.web.binance.call import Method, Security
 
@@ -124,6 +132,14 @@ TRADING = (
     ),
 )
 
+_STREAM = f"{V3}/userDataStream"
+
+LISTENING = (
+    Method(listen_calls.start, Security.KEY, ("POST", _STREAM), "userDataStream.start", 2),
+    Method(listen_calls.extend, Security.KEY, ("PUT", _STREAM), "userDataStream.ping", 2),
+    Method(listen_calls.end, Security.KEY, ("DELETE", _STREAM), "userDataStream.stop", 2),
+)
+
 BESIDE = (
     Read(wallet.list_coins, http=("GET", f"{WALLET}/capital/config/getall")),
     Read(wallet.list_fees, http=("GET", f"{WALLET}/asset/tradeFee")),
@@ -131,7 +147,7 @@ BESIDE = (
     Method(wallet.list_margin_pairs, Security.KEY, ("GET", f"{WALLET}/margin/isolated/allPairs")),
 )
 
-METHODS: tuple[Method, ...] = (*PUBLIC, *ACCOUNT, *TRADING, *BESIDE, *ABSENT)
+METHODS: tuple[Method, ...] = (*PUBLIC, *ACCOUNT, *TRADING, *LISTENING, *BESIDE, *ABSENT)
 
 BY_SOCKET = {method.socket: method for method in METHODS if method.socket is not None}
 """Those of the WebSocket API, by their names there."""
