@@ -12,6 +12,7 @@ import aiohttp
 import orjson
 import pytest
 
+from tests.binance.signed import Market
 from tests.web.rest import Client, World
 from tests.web.sockets import OVER, PATIENCE, on_loop
 
@@ -103,6 +104,11 @@ class Asker:
         while len(self.events) < count:
             await self.next()
         return self.events
+
+
+@pytest.fixture
+def world(market: Market) -> World:
+    return market.world
 
 
 @asynccontextmanager
