@@ -197,8 +197,10 @@ class Admission:
                 account_id, symbol, side, client_order_id, price or 0, quantity or 0, reusable
             )
             self.orders.enter(order_id, order)
-            if client_order_id is not None:
-                self._name(order_id, order, digest)
+            if reusable:
+                self.orders.name(order_id)
+            elif client_order_id is not None:
+                self.client_ids.use((account_id, client_order_id), order_id, digest)
         # Its last two fields; a third as long as _replace, for every order.
         placed = build(PlaceOrder, command[:-2] + (order_id, hold))  # noqa: RUF005  Faster.
         return build(ToMarket, (symbol, placed))
@@ -219,25 +221,23 @@ class Admission:
             return Waits()
         return Known(command.request_id, used.order_id)
 
-    def _name(self, order_id: int, order: OpenOrder, digest: int) -> None:
-        """Enter an order's client order id."""
-        assert order.client_order_id is not None, "it has none"
-        if order.reusable:
-            self.orders.name(order_id)
-        else:
-            self.client_ids.use((order.account_id, order.client_order_id), order_id, digest)
-
     def _refuses_name(self, command: PlaceOrder, ending: Ending) -> Rejection | None:
         """Say whether an open order has the client order id, of whatever kind it is there."""
         name = command.client_order_id
         assert name is not None, "it has none"
-        for find in (self.orders.find_named, self._find_used):
-            if find(command.account_id, command.market, name) not in (0, ending.order_id):
-                return Rejection(Reject.DUPLICATE_CLIENT_ORDER_ID, "client_order_id", None, name)
-        return None
+        account_id, market, old = command.account_id, command.market, ending.order_id
+        is_taken = self.orders.has_named(account_id, market, name, old) or (
+            self._find_used(account_id, market, name) not in (0, old)
+        )
+        if not is_taken:
+            return None
+        return Rejection(Reject.DUPLICATE_CLIENT_ORDER_ID, "client_order_id", None, name)
 
     def _refuses_count(self, account_id: int, market: str, ending: Ending) -> Rejection | None:
-        count = self.orders.count(account_id, market) - ending.places
+        count = self.orders.count(account_id, market)
+        if count < self._max_open_orders:
+            return None
+        count -= ending.places
         if count < self._max_open_orders:
             return None
         limit = str(self._max_open_orders)
@@ -254,7 +254,7 @@ class Admission:
             need, most = needs(market, command)
         balance = self.ledger.balances.get((command.account_id, currency.symbol))
         available = 0 if balance is None else balance.total - balance.locked
-        if ending.funds:
+        if ending is not NOTHING_ENDS:
             need = max(need - ending.funds, 0)
             if ending.is_condition:
                 most = max(most - ending.funds, 0)
@@ -624,8 +624,10 @@ class Admission:
         balance = self.ledger.balance(state.account_id, currency.symbol)
         balance.locked += state.hold
         balance.resting += state.hold
-        if state.client_order_id is not None:
-            self._name(state.id, order, state.digest)
+        if order.reusable:
+            self.orders.name(state.id)
+        elif state.client_order_id is not None:
+            self.client_ids.use((state.account_id, state.client_order_id), state.id, state.digest)
 
     def check(self) -> None:
         """Assert that money is conserved and that what is locked is what open orders hold."""

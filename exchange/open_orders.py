@@ -119,6 +119,13 @@ class OpenOrders(Mapping[int, OpenOrder]):
         named = self._named.get((account_id, market, client_order_id))
         return named[-1] if named else 0
 
+    def has_named(self, account_id: int, market: str, client_order_id: str, but: int) -> bool:
+        """Say whether an order, `but` one, has a client order id that will be free again."""
+        for order_id in self._named.get((account_id, market, client_order_id), ()):
+            if order_id != but:
+                return True
+        return False
+
     def count(self, account_id: int, market: str) -> int:
         """Return how many orders an account has in a market."""
         return len(self._by_account.get((account_id, market), ()))

@@ -51,10 +51,12 @@ from exchange.settings import Settings
 from exchange.web import charts
 from exchange.web.app import Page
 from exchange.web.auth import TokenIndex, api_key
+from exchange.web.binance import ws_api
 from exchange.web.binance.call import Desk
 from exchange.web.binance.front import Front
-from exchange.web.binance.methods import METHODS
+from exchange.web.binance.methods import BY_SOCKET, METHODS
 from exchange.web.binance.socket import StreamSockets
+from exchange.web.binance.ws_api import SocketApi
 from exchange.web.bridge import Bridge, View
 from exchange.web.docs import docs_pages
 from exchange.web.health import Health
@@ -66,6 +68,7 @@ from exchange.web.routes import ROUTES
 from exchange.web.routing import Context
 from exchange.web.sandbox import SANDBOX
 from exchange.web.server import Server
+from exchange.web.sockets import Sockets
 from exchange.web.websocket import WebSockets
 
 ADMIN_TOKEN_FILE = "admin.token"  # noqa: S105 -- a file's name.
@@ -399,8 +402,10 @@ def _server(context: Context) -> Server:
     pages.append(Page("/api/v1/ws", websockets.handle))
     desk = Desk(context)
     front, streams = Front(desk, METHODS), StreamSockets(desk)
-    server = Server(context, routes, [*pages, *streams.pages(), *front.calls()])
-    server.stopping += (websockets.close, streams.close, front.stop)
+    questions = Sockets(context, SocketApi(desk, BY_SOCKET).make)
+    pages += [Page(ws_api.PATH, questions.handle), *streams.pages()]
+    server = Server(context, routes, [*pages, *front.calls()])
+    server.stopping += (websockets.close, questions.close, streams.close, front.stop)
     return server
 
 

@@ -150,3 +150,21 @@ def test_help_needs_neither_server_nor_token(tmp_path: Path) -> None:
 )
 def test_the_server_is_sought_where_the_settings_let_it_listen(host: str, url: str) -> None:
     assert _url(host, 80) == url
+
+
+def test_an_operator_issues_a_key_and_revokes_it(server: Process) -> None:
+    account_id = str(answer(server, "accounts", "create", "frank")["id"])
+
+    key = answer(
+        server, "tokens", "issue", account_id, "--kind", "hmac", "--scope", "read",
+        "--ip-allow", "10.0.0.0/8", "--ip-allow", "127.0.0.1",
+    )  # fmt: skip
+    answer(server, "tokens", "issue", account_id)
+    listed = admin(server, "tokens", "list", account_id).stdout
+    revoked = answer(server, "tokens", "revoke", str(key["id"]))
+
+    assert list(key) == ["id", "key", "secret", "scopes"]
+    assert key["key"] in listed
+    assert "10.0.0.0/8" in listed
+    assert key["secret"] not in listed
+    assert revoked["ip_allow"] == ["10.0.0.0/8", "127.0.0.1/32"]

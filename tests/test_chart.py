@@ -82,6 +82,7 @@ def test_the_day_is_the_current_minute_and_those_before_it() -> None:
         for now in (made.time, made.time + random.randrange(2 * DAY)):
             start = window_start(now)
             inside = [one for one in trades[:number] if one.time >= start]
+            outside = [one for one in trades[:number] if one.time < start]
             prices = [one.price for one in inside] or [made.price]
             assert chart.day(now) == Day(
                 made.price,
@@ -91,6 +92,9 @@ def test_the_day_is_the_current_minute_and_those_before_it() -> None:
                 sum(one.quantity for one in inside),
                 sum(one.notional for one in inside),
                 len(inside),
+                inside[0].id if inside else 0,
+                inside[-1].id if inside else 0,
+                outside[-1].price if outside else None,
             )
 
 
@@ -99,9 +103,9 @@ def test_the_window_moves_by_the_minute() -> None:
     chart.take([trade(1, MONDAY + 59_999_999, 100), trade(2, MONDAY + 2 * MINUTE, 200)])
     last = MONDAY + WINDOW_MINUTES * MINUTE
 
-    assert chart.day(last - 1) == Day(200, 100, 200, 100, 2, 3000, 2)
-    assert chart.day(last) == Day(200, 200, 200, 200, 1, 2000, 1)
-    assert chart.day(last + 2 * MINUTE) == Day(200, 200, 200, 200, 0, 0, 0)
+    assert chart.day(last - 1) == Day(200, 100, 200, 100, 2, 3000, 2, 1, 2)
+    assert chart.day(last) == Day(200, 200, 200, 200, 1, 2000, 1, 2, 2, 100)
+    assert chart.day(last + 2 * MINUTE) == Day(200, 200, 200, 200, 0, 0, 0, before=200)
 
 
 def test_before_the_first_trade_there_are_no_prices() -> None:

@@ -294,6 +294,16 @@ def test_the_new_order_may_have_the_id_of_the_old_one() -> None:
     line.place(again)
 
 
+def test_an_id_is_handed_on_once_until_it_is_known_what_came_of_it() -> None:
+    line = line_with(buy(5, at=100, client_order_id="a", digest=-1))
+    line.admit(replace_by(buy(5, at=99, client_order_id="a"), 1, only=PARTIAL))
+    line.admit(replace_by(buy(5, at=98, client_order_id="a"), 2, stop_on_failure=False))
+    line.drain()
+
+    assert placed_rejection(line.handled[-1][2]) is Reject.DUPLICATE_CLIENT_ORDER_ID
+    assert line.depth(Side.BUY) == [(100, 5)]
+
+
 def test_the_new_order_may_not_have_the_id_of_a_third_one() -> None:
     line = line_with(buy(5, at=100), buy(5, at=99, client_order_id="a", digest=-1))
 

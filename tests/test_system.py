@@ -210,3 +210,23 @@ def test_a_start_finds_orders_balances_tokens_and_sequences_again(
             "time priority is kept"
         )
         world.close()
+
+
+def test_a_database_with_keys_is_not_served_without_their_master_key(
+    database_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    chosen = tmp_path / "kept" / "elsewhere"
+    with running(database_url, redis_url, tmp_path, master_key_file=chosen) as first:
+        world = World(first)
+        form = {"kind": "hmac", "scopes": ["read"]}
+        world.admin.post(f"/admin/accounts/{world.alice.id}/tokens", form).ok(201)
+        world.close()
+    assert stat.S_IMODE(chosen.stat().st_mode) == 0o600
+
+    reason = refusal(settings(database_url, redis_url, tmp_path))
+
+    assert f"there is no master key in {tmp_path / 'master.key'}" in reason
+    assert "EXCHANGE_MASTER_KEY_FILE" in reason
+    assert_nothing_holds(database_url)
+    with running(database_url, redis_url, tmp_path, master_key_file=chosen):
+        pass

@@ -53,11 +53,14 @@ class History(Reader):
             low = max(low, await self._first_order(account_id, market, start))
         if end is not None:
             high = await self._first_order(account_id, market, end)
+        way = "DESC" if newest else "ASC"
+        # Pairs, in the order of the account's index: where an account has much, PostgreSQL would
+        # rather walk over everybody's orders until it has found enough of the account's.
         rows = await self._rows(
-            f"SELECT {ORDER_COLUMNS} FROM orders"
-            " WHERE account_id = %s AND market = %s AND id >= %s AND id < %s"
-            f" ORDER BY id {'DESC' if newest else ''} LIMIT %s",
-            [account_id, market, low, high, limit],
+            f"SELECT {ORDER_COLUMNS} FROM orders WHERE market = %s"
+            " AND (account_id, id) >= (%s, %s) AND (account_id, id) < (%s, %s)"
+            f" ORDER BY account_id {way}, id {way} LIMIT %s",
+            [market, account_id, low, account_id, high, limit],
         )
         return [order_from_row(row) for row in _oldest_first(rows, newest=newest)]
 
@@ -92,15 +95,18 @@ class History(Reader):
         """Return trades of an account in a market, by id; one with itself comes twice."""
         newest = from_id is None and start is None
         low, high = await self._span(market, from_id, start, end)
-        conditions: dict[str, object] = {"market = %s": market, "id >= %s": low, "id < %s": high}
         if order_id is None:
             # The account's own index is by position, which grows with the id in each market.
-            conditions["position >= %s"] = await self._position(market, low)
-            if high != ENDLESS:
-                conditions["position < %s"] = await self._position(market, high)
-            order = "position"
+            key, order = "position", "position"
+            low = await self._position(market, low) if low else 0
+            high = high if high == ENDLESS else await self._position(market, high)
         else:
-            order = "sequence, id"
+            key, order = "id", "sequence, id"
+        conditions: dict[str, object] = {
+            "market = %s": market,
+            f"{key} >= %s": low or None,
+            f"{key} < %s": None if high == ENDLESS else high,
+        }
         if newest:
             order = ", ".join(f"{column} DESC" for column in order.split(", "))
         sides = []
@@ -344,9 +350,10 @@ _FIRST_ORDER = """
         CROSS JOIN LATERAL (SELECT (low + high) / 2 AS middle) AS halves
         LEFT JOIN LATERAL (
             SELECT id, created_at FROM orders
-            WHERE account_id = %(account_id)s AND market = %(market)s
-                AND id >= middle AND id < high
-            ORDER BY id LIMIT 1
+            WHERE market = %(market)s
+                AND (account_id, id) >= (%(account_id)s, middle)
+                AND (account_id, id) < (%(account_id)s, high)
+            ORDER BY account_id, id LIMIT 1
         ) AS look ON true
         WHERE low < high
     )

@@ -53,7 +53,7 @@ def open_master_key(connection: psycopg.Connection, file: Path) -> MasterKey:
     Raises `MasterKeyError` if its file is missing, open to others or not the right one.
     """
     wrapped = connection.execute(
-        "SELECT key, wrapped FROM tokens WHERE wrapped IS NOT NULL ORDER BY id"
+        "SELECT key, wrapped FROM tokens WHERE key IS NOT NULL AND revoked_at IS NULL ORDER BY id"
     ).fetchall()
     if not wrapped:
         _make(file)

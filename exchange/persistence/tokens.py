@@ -191,7 +191,8 @@ _ISSUE_KEY = f"""
 """
 
 _KEYS = f"""
-    SELECT key, wrapped, {_COLUMNS} FROM tokens WHERE wrapped IS NOT NULL ORDER BY id
+    SELECT key, wrapped, {_COLUMNS} FROM tokens
+    WHERE key IS NOT NULL AND revoked_at IS NULL ORDER BY id
 """
 
 # A revoked key's secret is not kept: nobody will ever sign with it again.

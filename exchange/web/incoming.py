@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from typing import Literal
 
 import jiter
 
@@ -37,7 +38,9 @@ def check_type(given: str) -> None:
     raise Problem("unsupported_media_type", says, field="Content-Type", value=given)
 
 
-def read_json(given: bytes, what: str) -> object:
+def read_json(
+    given: bytes, what: str, float_mode: Literal["float", "lossless-float"] = "float"
+) -> object:
     """Return the JSON of a body or a frame, or raise `malformed_request`.
 
     Another reader in front of us may have gone by the first of two equal keys where we would go by
@@ -48,6 +51,7 @@ def read_json(given: bytes, what: str) -> object:
         return jiter.from_json(
             given,
             allow_inf_nan=False,
+            float_mode=float_mode,
             catch_duplicate_keys=True,
             cache_mode="keys",  # Values may be secrets, which are not to be kept.
         )

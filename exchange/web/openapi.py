@@ -70,7 +70,9 @@ def document(routes: Sequence[Route]) -> Json:
                     "type": "http",
                     "scheme": "bearer",
                     "description": "A token of an account, with scopes: "
-                    + ", ".join(scope.value for scope in Scope),
+                    + ", ".join(scope.value for scope in Scope)
+                    + ". In its place a request may be signed with a key: X-Api-Key, "
+                    "X-Api-Timestamp and X-Api-Signature.",
                 }
             },
         },

@@ -1,8 +1,10 @@
 """Requests as strangers make them: with any headers, several of a kind, from any address."""
 
+import hmac
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection
+from time import time_ns
 from urllib.parse import urlsplit
 
 import orjson
@@ -54,6 +56,17 @@ def stranger(url: str, address: str = HERE) -> Iterator[Stranger]:
 
 def bearer(token: str) -> Headers:
     return [("Authorization", f"Bearer {token}")]
+
+
+def sign(
+    key: str, secret: str, method: str, target: str, body: Json = None, *, ago: float = 0
+) -> list[tuple[str, str]]:
+    """Return the headers of a request that is signed with a key, `ago` seconds ago."""
+    stamp = str(time_ns() // 1_000_000 - int(ago * 1000))
+    content = b"" if body is None else orjson.dumps(body)
+    signed = f"{stamp}\n{method}\n{target}\n".encode() + content
+    signature = hmac.digest(secret.encode(), signed, "sha256").hex()
+    return [("X-Api-Key", key), ("X-Api-Timestamp", stamp), ("X-Api-Signature", signature)]
 
 
 def name_of(route: Route) -> str:

@@ -18,14 +18,17 @@ import redis
 from exchange.administration import Options
 from exchange.client import Client as ApiClient
 from exchange.client import ClientError
+from exchange.client.decode import decode
+from exchange.client.values import IssuedKey
 from exchange.persistence.embedded import EmbeddedServers
+from exchange.persistence.master_key import MasterKey
 from exchange.settings import load_settings
-from exchange.stored import Issued, StoredToken
-from exchange.web.auth import TokenIndex, hash_token
+from exchange.stored import Issued, StoredKey, StoredToken
+from exchange.web.auth import ApiKey, TokenIndex, api_key, hash_token
 from exchange.web.client_frames import AuthenticateForm
 from exchange.web.errors import Problem
 from exchange.web.routing import Principal, Scope
-from tests.access.strangers import bearer, stranger
+from tests.access.strangers import bearer, sign, stranger
 from tests.processes import Process, running
 from tests.web.rest import V1, Running, World, fresh_database
 from tests.web.serving import run
@@ -40,6 +43,9 @@ class Secrets(NamedTuple):
     trader: str
     revoked: str
     mistyped: str
+    key_secret: str
+    revoked_key_secret: str
+    master_key: str
     database_password: str
     redis_password: str
 
@@ -74,9 +80,10 @@ def served(
             process.wait_until_listening()
             admin = (data_dir / "admin.token").read_text().strip()
             endpoint = cast("Running", Endpoint(process.url, admin))
+            master_key = (data_dir / "master.key").read_text().strip()
             call_everything(endpoint)
             with closing(World(endpoint)) as world:
-                secrets = use_hard(world, admin, password, redis_password)
+                secrets = use_hard(world, admin, password, redis_password, master_key)
                 yield Served(data_dir, env, process, world, secrets)
 
 
@@ -107,23 +114,47 @@ def redis_user(url: str) -> Iterator[tuple[str, str]]:
             client.execute_command("ACL", "DELUSER", user)
 
 
-def use_hard(world: World, admin: str, password: str, redis_password: str) -> Secrets:
+def use_hard(
+    world: World, admin: str, password: str, redis_password: str, master_key: str
+) -> Secrets:
     """Do all that can be done with tokens, right and wrong, and return what is secret."""
     path = f"/admin/accounts/{world.alice.id}/tokens"
     issued = world.admin.post(path, {"scopes": ["read", "trade"], "label": "gone"}).ok(201)
     world.admin.delete(f"/admin/tokens/{issued['id']}").ok()
+    form = {"kind": "hmac", "scopes": ["read", "trade"]}
+    key, revoked_key = (world.admin.post(path, form).ok(201) for _ in range(2))
+    world.admin.delete(f"/admin/tokens/{revoked_key['id']}").ok()
+    for secret in (key["secret"], revoked_key["secret"]):
+        use_key(world, key["key"], secret)
+        use_key(world, revoked_key["key"], secret)
     secrets = Secrets(
         admin=admin,
         trader=str(world.alice.token),
         revoked=issued["token"],
         mistyped="exchange_" + token_urlsafe(32),
+        key_secret=key["secret"],
+        revoked_key_secret=revoked_key["secret"],
+        master_key=master_key,
         database_password=password,
         redis_password=redis_password,
     )
-    for token in secrets[:4]:
+    for token in secrets[:6]:
         misuse(world, token)
         run(misuse_socket(world, token))
     return secrets
+
+
+def use_key(world: World, key: str, secret: str) -> None:
+    """Sign with a key, right and wrong."""
+    with stranger(world.url) as asking:
+        for headers in (
+            sign(key, secret, "GET", f"{V1}/balances"),
+            sign(key, secret, "GET", f"{V1}/orders"),
+            sign(secret, secret, "GET", f"{V1}/balances"),
+            [*sign(key, secret, "GET", f"{V1}/balances"), *bearer(secret)],
+            [("X-Api-Key", key), ("X-Api-Timestamp", secret), ("X-Api-Signature", secret)],
+        ):
+            asking.ask("GET", f"{V1}/balances", None, headers)
 
 
 def call_everything(endpoint: Running) -> None:
@@ -269,7 +300,18 @@ def test_the_tokens_are_listed_without_what_would_let_anybody_in(served: Served)
 
     assert listed
     assert all(
-        set(line) == {"id", "account_id", "scopes", "label", "created_at", "revoked_at"}
+        set(line)
+        == {
+            "id",
+            "account_id",
+            "kind",
+            "key",
+            "ip_allow",
+            "scopes",
+            "label",
+            "created_at",
+            "revoked_at",
+        }
         for line in listed
     )
 
@@ -290,8 +332,10 @@ def test_the_files_are_for_their_owner_alone(served: Served) -> None:
     token = served.data_dir / "admin.token"
 
     assert stat.S_IMODE(served.data_dir.stat().st_mode) == 0o700
-    assert stat.S_IMODE(token.stat().st_mode) == 0o600
-    assert [file.name for file in served.data_dir.iterdir()] == ["admin.token"]
+    master_key = served.data_dir / "master.key"
+    for file in (token, master_key):
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert set(served.data_dir.iterdir()) == {token, master_key}
 
 
 def test_a_client_shows_its_token_in_no_error_and_no_text(served: Served) -> None:
@@ -311,6 +355,7 @@ def test_no_object_of_the_exchange_shows_a_secret_as_text(served: Served) -> Non
     token = served.secrets.trader
     index = TokenIndex()
     index.add(hash_token(token), Principal(4, 1, frozenset(Scope)))
+    index.add_key(ApiKey("A" * 64, Principal(4, 2, frozenset(Scope)), token.encode()))
     stored = StoredToken(1, 4, hash_token(token), ["read"], "", 0, None)
     with pytest.raises(Problem) as refused:
         index.authenticate(f"Bearer {token}x")
@@ -322,6 +367,10 @@ def test_no_object_of_the_exchange_shows_a_secret_as_text(served: Served) -> Non
         index,
         vars(index),
         Issued(token, stored),
+        StoredKey("A" * 64, token, stored),
+        api_key(StoredKey("A" * 64, token, stored)),
+        MasterKey(token.encode()[:32]),
+        decode(IssuedKey, {"id": 1, "key": "A", "secret": token, "scopes": ["read"]}),
         AuthenticateForm(token=token),
         Options(None, token, None, as_json=False),
         refused.value,

@@ -24,6 +24,7 @@ PAIRS: list[tuple[type[BaseModel], type]] = [
     (answers.PostingAnswer, values.Posting),
     (answers.AccountAnswer, values.Account),
     (answers.IssuedAnswer, values.IssuedToken),
+    (answers.IssuedKeyAnswer, values.IssuedKey),
     (answers.TokenAnswer, values.StoredToken),
     (answers.TransferAnswer, values.Transfer),
     (answers.AuditAnswer, values.AuditEntry),

@@ -343,6 +343,9 @@ def test_a_token_works_from_when_it_is_issued_until_it_is_revoked(world: World) 
     assert listed == {
         "id": issued["id"],
         "account_id": world.alice.id,
+        "kind": "bearer",
+        "key": None,
+        "ip_allow": None,
         "scopes": ["read", "trade"],
         "label": "bot",
         "revoked_at": None,

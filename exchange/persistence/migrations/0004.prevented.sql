@@ -16,5 +16,9 @@ CREATE TABLE prevented_matches (
 
 CREATE INDEX prevented_matches_of_account ON prevented_matches (account_id, market, id);
 
+CREATE INDEX prevented_matches_of_taker_order ON prevented_matches (taker_order_id);
+
+CREATE INDEX prevented_matches_of_maker_order ON prevented_matches (maker_order_id);
+
 -- The last number of them, beside a market's other counters.
 ALTER TABLE markets ADD COLUMN prevented_id bigint NOT NULL DEFAULT 0;

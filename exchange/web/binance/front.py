@@ -21,6 +21,7 @@ from exchange.web.binance.call import Asked, Desk, Method, Parameters, Security
 from exchange.web.binance.errors import BinanceError, busy, explain
 from exchange.web.binance.limits import weight_header
 from exchange.web.binance.signing import check_key, check_rest, read_rest, refuse_replay
+from exchange.web.errors import Problem
 from exchange.web.plain import Headers, PlainRequest, Said
 from exchange.web.plain_connection import Say
 from exchange.web.problems import SERVER_NAME
@@ -140,6 +141,8 @@ class Front:
         """Return what the handler is given, or raise the first refusal."""
         if self.stopping:
             raise busy()
+        if len(body) > self.desk.context.settings.max_body_bytes:
+            raise Problem("payload_too_large", limit=self.desk.context.settings.max_body_bytes)
         desk, method = self.desk, visit.method
         context = desk.context
         now = context.bridge.now()

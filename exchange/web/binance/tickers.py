@@ -191,10 +191,9 @@ def day_body(view: MarketView, day: Statistics) -> Json:
     market = view.market
     (bid, bid_quantity), (ask, ask_quantity) = best(view)
     last_quantity = show_quantity(view.trades[-1].quantity, market) if view.trades else ZERO
-    previous = day.last if day.before is None else day.before
     return {
         **_change(view, day),
-        "prevClosePrice": show_price(previous, market),
+        "prevClosePrice": show_price(day.before or 0, market),
         "lastPrice": show_price(day.last, market),
         "lastQty": last_quantity if day.trades else ZERO,
         "bidPrice": bid,
