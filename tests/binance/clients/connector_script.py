@@ -1,6 +1,6 @@
 """Run by `test_connector.py` in the connector's own environment."""
 
-# ruff: noqa: T201  Its output is what the test reads.
+# ruff: noqa: T201, PT017  Its output is what the test reads, and pytest is not there.
 
 import json
 import queue
@@ -23,7 +23,8 @@ def main(url: str, key: str, secret: str, other_key: str, other_secret: str) -> 
     assert seller.ping() == {}
     assert seller.exchange_info(symbol=SYMBOL)["symbols"][0]["symbol"] == SYMBOL
 
-    subscribed, events = Event(), queue.Queue()
+    subscribed = Event()
+    events: queue.Queue[dict[str, object]] = queue.Queue()
 
     def listen(_socket: object, message: str) -> None:
         event = json.loads(message)
