@@ -1,5 +1,7 @@
 """An exchange with one market, and traders with keys, for clients that know nothing of it."""
 
+import gc
+import warnings
 from collections.abc import Iterator
 from itertools import count
 from typing import NamedTuple
@@ -11,11 +13,28 @@ from tests.web.rest import Client, Running
 
 __all__ = ["exchange", "server_redis_url"]
 
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # What they use of others is old, and not ours to mend.
+    import binance
+    import ccxt.pro
+
+assert binance
+assert ccxt.pro
+
 _numbers = count(1)
 RULES = {
     "base": "BTC", "quote": "USDT", "tick_size": "0.01", "lot_size": "0.0001",
     "min_notional": "5", "maker_fee": "0.001", "taker_fee": "0.002",
 }  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def litter() -> Iterator[None]:
+    """Clear away what the clients leave open, before a later test is blamed for it."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 class Trader(NamedTuple):

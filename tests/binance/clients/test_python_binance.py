@@ -12,6 +12,8 @@ from binance.exceptions import BinanceAPIException
 from tests.binance.clients.conftest import Trader
 from tests.web.rest import Json
 
+pytestmark = pytest.mark.filterwarnings("default")  # The client's own, see `conftest.py`.
+
 SYMBOL = "BTCUSDT"
 SECONDS = 30
 
@@ -69,17 +71,20 @@ def test_a_depth_cache_is_the_book(alice: Trader, client: Client) -> None:
     async def go() -> None:
         watcher = await AsyncClient.create(alice.key, alice.secret)
         try:
-            async with asyncio.timeout(SECONDS), DepthCacheManager(watcher, SYMBOL) as manager:
+            async with (
+                asyncio.timeout(SECONDS),
+                DepthCacheManager(watcher, SYMBOL, ws_interval=100) as manager,
+            ):
                 number = 0
                 while True:
                     number += 1
                     await asyncio.to_thread(
                         client.order_limit_buy,
-                        symbol=SYMBOL, quantity="0.01", price=f"{200 + number % 40}.00",
+                        symbol=SYMBOL, quantity="0.1", price=f"{200 + number % 15}.00",
                     )  # fmt: skip
                     cache: Json = await manager.recv()
                     shown = await watcher.get_order_book(symbol=SYMBOL, limit=1000)
-                    if cache and cache.update_time and number > 40:
+                    if cache and cache.update_time and number > 15:
                         levels = [[float(p), float(q)] for p, q in shown["bids"]]
                         if cache.get_bids() == levels:
                             return
