@@ -14,12 +14,24 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 import exchange.engine
-from benchmarks import book, broadcast, cpu, depth, latency, memory, orders, reads, recovery
+from benchmarks import (
+    book,
+    broadcast,
+    cpu,
+    depth,
+    dialect,
+    latency,
+    memory,
+    orders,
+    reads,
+    recovery,
+)
 from benchmarks.plots import can_draw, draw_growth, draw_latencies
 from benchmarks.rows import Options, Row
 
 PARTS: dict[str, Callable[[Options], list[Row]]] = {
     "orders": orders.rows,
+    "dialect": dialect.rows,
     "latency": latency.rows,
     "depth": depth.rows,
     "reads": reads.rows,
