@@ -11,7 +11,7 @@ from exchange.web.binance import (
     tickers,
     wallet,
 )
-from exchange.web.binance.absent import ABSENT
+from exchange.web.binance.absent import ABSENT, UNKNOWN
 from exchange.web.binance.call import Method, Security
 
 V3 = "/api/v3"
@@ -81,6 +81,12 @@ ACCOUNT = (
         account.show_usage,
         http=("GET", f"{V3}/rateLimit/order"),
         socket="account.rateLimits.orders",
+        weight=40,
+    ),
+    Read(
+        exchange_info.show_filters,
+        http=("GET", f"{V3}/myFilters"),
+        socket="myFilters",
         weight=40,
     ),
     Read(account.show_order, http=("GET", f"{V3}/order"), socket="order.status", weight=4),
@@ -155,6 +161,7 @@ METHODS: tuple[Method, ...] = (
     *LISTENING,
     *BESIDE,
     *ABSENT,
+    *UNKNOWN,
 )
 
 BY_SOCKET = {method.socket: method for method in METHODS if method.socket is not None}
