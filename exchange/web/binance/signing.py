@@ -87,7 +87,7 @@ def check_socket(key: ApiKey, params: Mapping[str, str], now: int) -> Signed:
     for name, value in given.items():
         # Otherwise one signature could stand for several sets of parameters.
         if "&" in value or "&" in name or "=" in name:
-            raise malformed(name)
+            raise _malformed()
     parameters = Parameters(given)
     return Signed(parameters, check_time(parameters, now), signature)
 
