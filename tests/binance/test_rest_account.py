@@ -2,7 +2,7 @@
 
 from time import time
 
-from tests.binance.signed import Market
+from tests.binance.signed import Json, Market
 
 
 def test_balances_are_shown_of_every_currency_or_of_those_that_are_there(market: Market) -> None:
@@ -136,3 +136,22 @@ def test_what_clients_ask_for_beside_it_is_answered_truthfully(market: Market) -
     assert base["networkList"] == []
     assert not base["depositAllEnable"]
     assert pairs == []
+
+
+def test_a_listen_key_is_given_out_extended_and_ended(market: Market) -> None:
+    def ask(method: str, key: str = "") -> tuple[int, Json]:
+        reply = market.alice.send(method, "userDataStream", f"listenKey={key}" if key else "")
+        return reply.status, reply.body
+
+    _, given = ask("POST")
+    key = given["listenKey"]
+
+    unknown = {"code": -1125, "msg": "This listenKey does not exist."}
+    assert len(key) == 64
+    assert ask("POST") == (200, given)
+    assert ask("PUT", key) == (200, {})
+    assert market.bob.send("PUT", "userDataStream", f"listenKey={key}").body == unknown
+    assert ask("DELETE", key) == (200, {})
+    assert ask("PUT", key) == (400, unknown)
+    assert ask("PUT")[1]["code"] == -1102
+    assert market.public.send("POST", "userDataStream").no()[1] == -2014

@@ -40,7 +40,9 @@ class Security(Enum):
     @property
     def scope(self) -> Scope | None:
         """What the key must be allowed to."""
-        return Scope(self.value) if self.is_signed else None
+        if self is Security.TRADE:
+            return Scope.TRADE
+        return Scope.READ if self is Security.READ else None
 
 
 class Parameters:

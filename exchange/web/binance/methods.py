@@ -5,7 +5,7 @@ from functools import partial
 from exchange.web.binance import (
     account,
     exchange_info,
-    listen_calls,
+    listening,
     market_data,
     orders,
     tickers,
@@ -132,22 +132,30 @@ TRADING = (
     ),
 )
 
-_STREAM = f"{V3}/userDataStream"
+Key = partial(Method, security=Security.KEY)
+USER_STREAM = f"{V3}/userDataStream"
 
-LISTENING = (
-    Method(listen_calls.start, Security.KEY, ("POST", _STREAM), "userDataStream.start", 2),
-    Method(listen_calls.extend, Security.KEY, ("PUT", _STREAM), "userDataStream.ping", 2),
-    Method(listen_calls.end, Security.KEY, ("DELETE", _STREAM), "userDataStream.stop", 2),
+LISTENING = (  # The WebSocket API, where the key is a parameter, has its own.
+    Key(listening.start, http=("POST", USER_STREAM), weight=2),
+    Key(listening.extend, http=("PUT", USER_STREAM), weight=2),
+    Key(listening.end, http=("DELETE", USER_STREAM), weight=2),
 )
 
 BESIDE = (
     Read(wallet.list_coins, http=("GET", f"{WALLET}/capital/config/getall")),
     Read(wallet.list_fees, http=("GET", f"{WALLET}/asset/tradeFee")),
-    Method(wallet.list_margin_pairs, Security.KEY, ("GET", f"{WALLET}/margin/allPairs")),
-    Method(wallet.list_margin_pairs, Security.KEY, ("GET", f"{WALLET}/margin/isolated/allPairs")),
+    Key(wallet.list_margin_pairs, http=("GET", f"{WALLET}/margin/allPairs")),
+    Key(wallet.list_margin_pairs, http=("GET", f"{WALLET}/margin/isolated/allPairs")),
 )
 
-METHODS: tuple[Method, ...] = (*PUBLIC, *ACCOUNT, *TRADING, *LISTENING, *BESIDE, *ABSENT)
+METHODS: tuple[Method, ...] = (
+    *PUBLIC,
+    *ACCOUNT,
+    *TRADING,
+    *LISTENING,
+    *BESIDE,
+    *ABSENT,
+)
 
 BY_SOCKET = {method.socket: method for method in METHODS if method.socket is not None}
 """Those of the WebSocket API, by their names there."""

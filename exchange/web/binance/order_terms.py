@@ -2,10 +2,11 @@
 
 import re
 from enum import Enum
+from functools import lru_cache
 from secrets import token_hex
 from typing import NamedTuple
 
-from exchange.amounts import MAX_UNITS
+from exchange.amounts import MAX_UNITS, STEPS_KEPT
 from exchange.market import Market
 from exchange.orders import (
     BUY,
@@ -17,7 +18,7 @@ from exchange.orders import (
 )
 from exchange.web.binance.call import Asked, Parameters
 from exchange.web.binance.errors import BinanceError, missing
-from exchange.web.binance.numbers import PLACES
+from exchange.web.binance.numbers import PLACES, read_decimal
 from exchange.web.parse import Wanted
 
 CLIENT_ORDER_ID = re.compile(r"[a-zA-Z0-9\-_]{1,36}\Z", re.ASCII)
@@ -59,6 +60,7 @@ _ABSENT = {
     "trailingDelta": "Trailing stop orders are not supported for this symbol.",
 }
 _NOT_REQUIRED = ("stopPrice", "pegPriceType", "pegOffsetValue", "pegOffsetType")
+_NEVER = frozenset({*_ABSENT, *_NOT_REQUIRED})
 
 
 class Terms(NamedTuple):
@@ -107,6 +109,8 @@ def _no_such_type(kind: str) -> BinanceError:
 
 
 def _refuse_absent(given: Parameters) -> None:
+    if _NEVER.isdisjoint(given.given):
+        return
     for name, message in _ABSENT.items():
         if given.find(name) is not None:
             raise BinanceError(-1013, message)
@@ -168,30 +172,34 @@ def _read_time(given: Parameters, kind: str) -> TimeInForce:
 
 def _check_numbers(given: Parameters, kind: str) -> None:
     """Check that an order has the numbers that its type asks for, and no others."""
-    has_quantity, has_quote = given.find("quantity"), given.find("quoteOrderQty")
+    find = given.find
     if kind != MARKET:
         for name in ("quantity", "price"):
-            if given.find(name) is None:
+            if find(name) is None:
                 raise missing(name)
-        if has_quote is not None:
+        if find("quoteOrderQty") is not None:
             raise _not_required("quoteOrderQty")
         return
-    if given.find("price") is not None:
+    if find("price") is not None:
         raise _not_required("price")
-    if has_quantity is None and has_quote is None:
+    if find("quantity") is None and find("quoteOrderQty") is None:
         raise neither("quantity", "quoteOrderQty")
-    if has_quantity is not None and has_quote is not None:
+    if find("quantity") is not None and find("quoteOrderQty") is not None:
         raise BinanceError(-1128, "Combination of optional parameters invalid.")
 
 
 def _price(given: Parameters, market: Market) -> int | None:
-    units = given.decimal("price")
-    return None if units is None else _steps(units, market.tick, market.price_scale, "PRICE_FILTER")
+    text = given.find("price")
+    if text is None:
+        return None
+    return _steps("price", text, market.tick, market.price_scale, "PRICE_FILTER")
 
 
 def _quantity(given: Parameters, market: Market) -> int | None:
-    units = given.decimal("quantity")
-    return None if units is None else _steps(units, market.lot, market.quantity_scale, "LOT_SIZE")
+    text = given.find("quantity")
+    if text is None:
+        return None
+    return _steps("quantity", text, market.lot, market.quantity_scale, "LOT_SIZE")
 
 
 def _quote_quantity(given: Parameters, market: Market) -> int | None:
@@ -205,10 +213,11 @@ def _quote_quantity(given: Parameters, market: Market) -> int | None:
     return atoms
 
 
-def _steps(units: int, step: int, scale: int, filter_name: str) -> int:
-    """Return units of 10 ** -8 in ticks or lots."""
+@lru_cache(STEPS_KEPT)
+def _steps(name: str, text: str, step: int, scale: int, filter_name: str) -> int:
+    """Return a decimal in ticks or lots."""
     size: int = step * 10 ** (PLACES - scale)
-    steps, rest = divmod(units, size)
+    steps, rest = divmod(read_decimal(name, text), size)
     if rest or not 1 <= steps <= MAX_UNITS:
         raise BinanceError(-1013, f"Filter failure: {filter_name}")
     return steps
