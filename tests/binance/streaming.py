@@ -80,6 +80,7 @@ class Stream:
                 message = await self.raw.receive()
                 if message.type in OVER:
                     return self.raw.close_code
+                self.events.append(orjson.loads(message.data))
 
 
 @asynccontextmanager

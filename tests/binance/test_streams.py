@@ -7,12 +7,8 @@ import orjson
 import pytest
 
 from tests.binance.signed import Market
-from tests.binance.streaming import Stream, streaming
+from tests.binance.streaming import streaming
 from tests.web.sockets import Json, on_loop
-
-
-def of(kind: str) -> object:
-    return lambda event: event.get("e") == kind
 
 
 async def made(market: Market) -> None:
@@ -364,6 +360,3 @@ def test_streams_without_an_upgrade_are_a_bad_request(market: Market) -> None:
 
     assert reply.status == 400
     assert orjson.dumps(reply.body)
-
-
-_ = Stream
