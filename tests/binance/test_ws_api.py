@@ -402,6 +402,8 @@ async def test_a_listen_key_lives_until_it_is_stopped(world: World) -> None:
         assert (await asker.refused("userDataStream.ping", {**mine, **given}))[1] == -1125
         assert (await asker.refused("userDataStream.ping", mine))[1] == -1102
         assert (await asker.refused("userDataStream.start"))[:2] == (401, -2014)
+        trader = {"apiKey": Key(world, world.alice, "trade").key}
+        assert (await asker.refused("userDataStream.start", trader))[:2] == (401, -2015)
 
 
 # --- Limits --------------------------------------------------------------------------------------
