@@ -147,4 +147,4 @@ class Usage:
 
 def weight_header(used: int) -> Headers:
     """Return what a client is told about its address's weight."""
-    return (("X-MBX-USED-WEIGHT", str(used)), ("X-MBX-USED-WEIGHT-1M", str(used)))
+    return (("X-MBX-USED-WEIGHT-1M", str(used)),)
