@@ -42,10 +42,6 @@ class Sockets:
         context.token_index.revoked.append(self._revoke)
         self._sweeper = asyncio.get_running_loop().call_later(LOOK_SECONDS, self._sweep)
 
-    def __len__(self) -> int:
-        """Return how many are open."""
-        return len(self._talks)
-
     async def handle(self, request: web.BaseRequest) -> web.WebSocketResponse:
         """Serve one connection until it ends."""
         settings = self._context.settings
@@ -70,6 +66,7 @@ class Sockets:
         raw.setsockopt(SOL_SOCKET, SO_RCVBUF, RECEIVE_BUFFER_BYTES)
         talk = self._make(socket, request, transport, stream)
         self._talks[talk] = None
+        self._context.metrics.websockets.inc()
         protocol = request.protocol
         assert isinstance(protocol, connections.Connection), "the server's own"
         protocol.on_breach(talk.close)
@@ -81,6 +78,7 @@ class Sockets:
             talk.close(BUG, explain(error, self._context).code)
         finally:
             del self._talks[talk]
+            self._context.metrics.websockets.dec()
             talk.end()
         return socket
 

@@ -22,7 +22,6 @@ class WebSockets:
         self._sockets = Sockets(context, partial(Connection, self._shared))
         self.handle = self._sockets.handle
         context.bridge.listeners.append(feed.take)
-        context.metrics.websockets.set_function(lambda: len(self._sockets))
 
     async def close(self) -> None:
         """Close every socket (see `Sockets.close`), and see their cancels through.

@@ -8,7 +8,7 @@ from secrets import choice
 from typing import NamedTuple
 
 from exchange.web.binance.errors import BinanceError
-from exchange.web.routing import Principal
+from exchange.web.routing import Principal, Scope
 
 VALIDITY = 60 * 60 * 1_000_000
 """Microseconds for which a key lasts after it was last asked for or extended."""
@@ -32,7 +32,12 @@ class ListenKeys:
         self._of_token: dict[int, str] = {}
 
     def start(self, principal: Principal, now: int) -> str:
-        """Return the key of a caller: the one that it has, which lasts longer now, or a new one."""
+        """Return the key of a caller: the one that it has, which lasts longer now, or a new one.
+
+        The caller must be allowed to read: what the key opens tells all that its account does.
+        """
+        if Scope.READ not in principal.scopes:
+            raise BinanceError(-2015, "Invalid API-key, IP, or permissions for action.", status=401)
         known = self._of_token.get(principal.token_id)
         if known is None or self.find(known, now) is None:
             known = "".join([choice(_LETTERS) for _ in range(LENGTH)])

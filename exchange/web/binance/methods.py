@@ -141,10 +141,10 @@ TRADING = (
 Key = partial(Method, security=Security.KEY)
 USER_STREAM = f"{V3}/userDataStream"
 
-LISTENING = (  # The WebSocket API, where the key is a parameter, has its own.
-    Key(listening.start, http=("POST", USER_STREAM), weight=2),
-    Key(listening.extend, http=("PUT", USER_STREAM), weight=2),
-    Key(listening.end, http=("DELETE", USER_STREAM), weight=2),
+LISTENING = (
+    Key(listening.start, http=("POST", USER_STREAM), socket="userDataStream.start", weight=2),
+    Key(listening.extend, http=("PUT", USER_STREAM), socket="userDataStream.ping", weight=2),
+    Key(listening.end, http=("DELETE", USER_STREAM), socket="userDataStream.stop", weight=2),
 )
 
 BESIDE = (

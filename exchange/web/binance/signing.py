@@ -52,8 +52,13 @@ def check_key(
         or not key.is_allowed(address)
         or (scope is not None and scope not in key.principal.scopes)
     ):
-        raise BinanceError(-2015, "Invalid API-key, IP, or permissions for action.", status=401)
+        raise not_let_in()
     return key
+
+
+def not_let_in() -> BinanceError:
+    """Return the refusal of a key that is unknown, comes from elsewhere or may not do this."""
+    return BinanceError(-2015, "Invalid API-key, IP, or permissions for action.", status=401)
 
 
 def check_rest(key: ApiKey, query: bytes | str, body: bytes, now: int) -> Signed:
