@@ -9,14 +9,13 @@ from exchange.web.binance.klines import Width, recall
 from exchange.web.binance.market_data import aggregate_body
 from exchange.web.binance.market_data import newest_aggregates as aggregates
 from exchange.web.binance.numbers import (
-    ZERO,
     fits,
     milliseconds,
     show_price,
     show_quantity,
     show_quote,
 )
-from exchange.web.binance.tickers import Statistics, average, best, day_of, price_change
+from exchange.web.binance.tickers import Statistics, day_body, day_of, mini_body
 from exchange.web.bridge import MarketView, View
 from exchange.web.codec import Json
 
@@ -178,43 +177,42 @@ _SECOND = Interval("1s", SECOND)
 # --- Tickers -------------------------------------------------------------------------------------
 
 
+_MINI = {
+    "s": "symbol",
+    "c": "lastPrice",
+    "o": "openPrice",
+    "h": "highPrice",
+    "l": "lowPrice",
+    "v": "volume",
+    "q": "quoteVolume",
+}
+_LONG = _MINI | {
+    "p": "priceChange",
+    "P": "priceChangePercent",
+    "w": "weightedAvgPrice",
+    "x": "prevClosePrice",
+    "Q": "lastQty",
+    "b": "bidPrice",
+    "B": "bidQty",
+    "a": "askPrice",
+    "A": "askQty",
+    "F": "firstId",
+    "L": "lastId",
+    "n": "count",
+}
+"""What the letters of a ticker stand for in the REST API's."""
+
+
 def mini_ticker(view: MarketView, day: Statistics) -> Json:
     """Return the short ticker, without the event's time."""
-    market = view.market
-    return {
-        "e": "24hrMiniTicker",
-        "s": market.code,
-        "c": show_price(day.last, market),
-        "o": show_price(day.open, market),
-        "h": show_price(day.high, market),
-        "l": show_price(day.low, market),
-        "v": show_quantity(day.volume, market),
-        "q": show_quote(day.quote_volume, market),
-    }
+    body = mini_body(view, day)
+    return {"e": "24hrMiniTicker"} | {short: body[name] for short, name in _MINI.items()}
 
 
 def ticker(view: MarketView, day: Statistics) -> Json:
     """Return the long ticker, without times."""
-    market = view.market
-    change, percent = price_change(day, market)
-    (bid, bid_quantity), (ask, ask_quantity) = best(view)
-    last_quantity = show_quantity(view.trades[-1].quantity, market) if view.trades else ZERO
-    return {
-        **mini_ticker(view, day),
-        "e": "24hrTicker",
-        "p": change,
-        "P": percent,
-        "w": average(day, market),
-        "x": show_price(day.last if day.before is None else day.before, market),
-        "Q": last_quantity if day.trades else ZERO,
-        "b": bid,
-        "B": bid_quantity,
-        "a": ask,
-        "A": ask_quantity,
-        "F": day.first_id,
-        "L": day.last_id,
-        "n": day.trades,
-    }
+    body = day_body(view, day)
+    return {"e": "24hrTicker"} | {short: body[name] for short, name in _LONG.items()}
 
 
 class Ticker:
@@ -246,13 +244,6 @@ class Ticker:
         return [_timed(body, day, now)]
 
 
-def _timed(body: Json, day: Statistics, now: int) -> Json:
-    times: Json = {"E": milliseconds(now)}
-    if body["e"] == "24hrTicker":
-        times |= {"O": milliseconds(day.start), "C": milliseconds(day.end)}
-    return body | times
-
-
 class AllTickers:
     """The tickers of all markets, in one array."""
 
@@ -282,3 +273,10 @@ class AllTickers:
 
 def _array(tickers: list[Json]) -> list[list[Json]]:
     return [tickers] if tickers else []
+
+
+def _timed(body: Json, day: Statistics, now: int) -> Json:
+    times: Json = {"E": milliseconds(now)}
+    if body["e"] == "24hrTicker":
+        times |= {"O": milliseconds(day.start), "C": milliseconds(day.end)}
+    return body | times

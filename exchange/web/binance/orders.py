@@ -21,6 +21,7 @@ from exchange.web.binance.order_terms import (
     Answers,
     Named,
     Terms,
+    plain_order,
     read_answers,
     read_cancel,
     read_cancel_id,
@@ -58,7 +59,7 @@ async def check(asked: Asked) -> object:
 
 def _begin(asked: Asked) -> Command | None:
     """Return the command of an order that needs no look into the book."""
-    wanted = read_order(asked).wanted
+    wanted = plain_order(asked) or read_order(asked).wanted
     return None if wanted.type is OrderType.MARKET else _place_order(asked, wanted)
 
 
@@ -119,14 +120,10 @@ def _new_order(asked: Asked, command: PlaceOrder, outcome: Outcome) -> Json:
     answers = read_answers(asked.parameters, default)
     if answers is Answers.ACK:
         return codec.acknowledged(state, market, outcome.time)
-    prevented = [one for one in outcome.prevented if one.taker_order_id == state.id]
-    body = codec.result(state, market, outcome.time, prevented)
+    # Whatever a new order's outcome holds of trades, it took.
+    body = codec.result(state, market, outcome.time, outcome.prevented)
     if answers is Answers.FULL:
-        body["fills"] = [
-            codec.fill(trade, state.side, market)
-            for trade in outcome.trades
-            if trade.taker_order_id == state.id
-        ]
+        body["fills"] = [codec.fill(trade, state.side, market) for trade in outcome.trades]
     return body
 
 
