@@ -152,6 +152,10 @@ BESIDE = (
     Read(wallet.list_fees, http=("GET", f"{WALLET}/asset/tradeFee")),
     Key(wallet.list_margin_pairs, http=("GET", f"{WALLET}/margin/allPairs")),
     Key(wallet.list_margin_pairs, http=("GET", f"{WALLET}/margin/isolated/allPairs")),
+    *(
+        Public(wallet.show_no_derivatives, http=("GET", f"/{other}/v1/exchangeInfo"))
+        for other in ("fapi", "dapi", "eapi")
+    ),
 )
 
 METHODS: tuple[Method, ...] = (

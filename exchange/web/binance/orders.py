@@ -11,7 +11,7 @@ from exchange.messages import (
     Settled,
 )
 from exchange.orders import BUY, REUSABLE, OrderState, OrderType
-from exchange.rejects import Rejection
+from exchange.rejects import Reject, Rejection
 from exchange.web.ahead import Ahead
 from exchange.web.binance import codec, refusals
 from exchange.web.binance.account import commissions_of_order
@@ -85,13 +85,17 @@ def _command(asked: Asked, terms: Terms, ahead: Ahead) -> PlaceOrder:
 
 
 def _check_liquidity(view: MarketView, command: PlaceOrder) -> None:
-    """Refuse an order by quote quantity that nobody could meet: it has no quantity then."""
+    """Refuse an order by quote quantity that comes to no quantity: it has none of its own."""
     broken = refusals.filtered(view, command)
     if broken is not None:
         raise refusals.placing(broken)
-    book = view.book
-    if (book.asks if command.side is BUY else book.bids).best_price() is None:
+    market, book = view.market, view.book
+    best = (book.asks if command.side is BUY else book.bids).best_price()
+    if best is None:
         refusals.no_liquidity()
+    lots = (command.quote_quantity or 0) // market.notional(best, 1)
+    if lots < market.min_quantity:
+        raise refusals.placing(Rejection(Reject.BELOW_MIN_QUANTITY))
 
 
 def _place_order(asked: Asked, wanted: Wanted, need: tuple[int, int] = (0, 0)) -> PlaceOrder:
