@@ -265,7 +265,7 @@ class Admission:
                 format_scaled(available, currency.scale),
                 format_scaled(need, currency.scale),
             )
-        hold = min(available, most)
+        hold = available if available < most else most  # noqa: FURB136  `min` is a call.
         assert hold >= 0, f"a hold of {hold}"
         if balance is not None:
             balance.locked += hold

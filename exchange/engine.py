@@ -711,6 +711,9 @@ class _Step:
                 self.note_level(own.side, own.price)
         # Whoever rests after this has taken own orders out: what the book comes to is known here.
         sequence = counters.sequence + 1 if self.prices else counters.sequence
+        lost: int | None = 0
+        if matched.stopped_by_self_trade:
+            lost = None if taker.quantity is None else taker.remaining
         for own, quantity in matched.self_trades:
             assert own.price is not None, "resting orders have a price"
             counters.prevented_id += 1
@@ -727,6 +730,8 @@ class _Step:
                     own.price,
                     quantity,
                     taker.self_trade_prevention,
+                    lost,
+                    own.remaining if own.level is None else 0,
                 )
             )
 

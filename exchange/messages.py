@@ -278,6 +278,10 @@ class Prevented(NamedTuple):
     """The lots that would have been traded."""
     mode: SelfTradePrevention
     """The taker's: which of the two it ended."""
+    taker_lost: int | None = 0
+    """The lots that the taker had left, if it ended; `None` if it named a quote quantity."""
+    maker_lost: int = 0
+    """The lots that the maker had left, if it ended."""
 
 
 class LevelChange(NamedTuple):

@@ -49,6 +49,26 @@ def test_what_would_have_been_traded_is_what_both_have_left() -> None:
     assert line.outcome(buy(1, at=100, stp=RESTING)).prevented[0].quantity == 1
 
 
+@pytest.mark.parametrize(
+    ("mode", "taker", "maker"), [(INCOMING, 7, 0), (RESTING, 0, 3), (BOTH, 7, 3)]
+)
+def test_it_says_what_each_order_lost(mode: SelfTradePrevention, taker: int, maker: int) -> None:
+    line = Line()
+    line.place(sell(2, at=99))
+    line.place(sell(3, at=100, account=ALICE))
+
+    (one,) = line.outcome(buy(9, at=100, stp=mode)).prevented
+
+    assert (one.taker_lost, one.maker_lost) == (taker, maker)
+
+
+def test_nobody_knows_how_many_lots_a_budget_lost() -> None:
+    line = Line()
+    line.place(sell(3, at=100, account=ALICE))
+
+    assert line.outcome(buy(quote=9000, stp=INCOMING)).prevented[0].taker_lost is None
+
+
 def test_a_budget_would_have_bought_what_it_affords() -> None:
     line = Line()
     line.place(sell(9, at=100, account=ALICE))

@@ -80,7 +80,7 @@ def trade_from_row(row: TupleRow) -> Trade:
 
 def prevented_from_row(row: TupleRow) -> Prevented:
     """Build a trade that was prevented from its `PREVENTED_COLUMNS`."""
-    return Prevented._make((*row[:7], _SIDES[row[7]], *row[8:10], _PREVENTIONS[row[10]]))
+    return Prevented._make((*row[:7], _SIDES[row[7]], *row[8:10], _PREVENTIONS[row[10]], *row[11:]))
 
 
 def market_from_row(row: TupleRow, currencies: dict[str, Currency]) -> Market:

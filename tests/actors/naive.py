@@ -371,11 +371,14 @@ class NaiveMarket:
         quantity = min(lots, maker.left())
         if money is not None:
             quantity = min(quantity, money // (maker.at() * self.rules.tick_lot_atoms))
+        taker_left = None if taker.quantity is None else taker.left()
         self.prevented_id += 1
         self.prevented.append(
             Prevented(
                 *(self.prevented_id, self.rules.symbol, 0, 0, taker.id, maker.id),
                 *(taker.account_id, taker.side, maker.at(), quantity, taker.prevention),
+                0 if taker.prevention is Prevention.CANCEL_RESTING else taker_left,
+                0 if taker.prevention is Prevention.CANCEL_INCOMING else maker.left(),
             )
         )
 

@@ -1,11 +1,12 @@
 """What is refused, in which words, and which refusal comes first."""
 
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
 from tests.binance.signed import Json, Market
-from tests.web.rest import Running, World
+from tests.web.rest import Running, World, running
 
 CLOSED = (400, -1013, "Market is closed.")
 FUNDS = (400, -2010, "Account has insufficient balance for requested action.")
@@ -186,3 +187,40 @@ def test_what_the_exchange_does_not_have_is_refused_by_name(market: Market) -> N
     assert lists == (400, -1013, "OCO orders are not supported for this symbol")
     assert routed == (400, -1020, "This operation is not supported.")
     assert market.alice.get("openOrderList").ok() == []
+    assert market.alice.delete("orderList", symbol=market.code, orderListId=1).no()[1] == -2011
+
+
+def test_what_is_no_call_of_the_dialect_is_refused_in_it(market: Market) -> None:
+    unknown = (404, -1020, "This operation is not supported.")
+
+    assert market.public.get("nonsense").no() == unknown
+    assert market.public.get("executionRules/of/all").no() == unknown
+    assert market.public.get("/sapi/v1/margin/account").no() == unknown
+    assert market.alice.post("some/thing", symbol=market.code).no() == unknown
+
+
+def test_a_number_that_is_too_large_is_refused(market: Market) -> None:
+    said = market.alice.get("order", symbol=market.code, orderId=2**63).no()
+
+    assert said == (400, -1108, "Parameter 'orderId' overflowed.")
+    assert market.alice.get("order", symbol=market.code, orderId=2**63 - 1).no()[1] == -2013
+    assert market.public.get("aggTrades", symbol=market.code, startTime=2**63 - 1).ok() == []
+    assert market.public.get("historicalTrades", symbol=market.code, fromId=2**63 - 1).ok() == []
+    asked = {"symbol": market.code, "interval": "1M", "startTime": 2**63 - 1}
+    assert market.public.get("klines", **asked).ok() == []
+    assert market.public.get("klines", **asked, timeZone="8").ok() == []
+    assert market.alice.get("allOrders", symbol=market.code, endTime=2**63 - 1).ok() == []
+
+
+def test_an_account_may_have_so_many_open_orders(
+    server_redis_url: str, tmp_path: Path, fresh: str
+) -> None:
+    with running(fresh, server_redis_url, tmp_path, max_open_orders=1) as exchange:
+        market = Market(World(exchange))
+        market.buy(market.alice, "1", "10")
+        said = market.refused(market.alice, "BUY", "1", "10")
+        filters = market.alice.get("myFilters", symbol=market.code).ok()["symbolFilters"]
+        market.close()
+
+    assert said == (400, -1013, "Filter failure: MAX_NUM_ORDERS")
+    assert {"filterType": "MAX_NUM_ORDERS", "maxNumOrders": 1} in filters

@@ -139,6 +139,15 @@ def test_an_order_by_quote_quantity_needs_somebody_to_trade_with(market: Market)
     assert market.bob.get("allOrders", symbol=market.code).ok() == []
 
 
+def test_an_order_by_quote_quantity_must_come_to_a_quantity(market: Market) -> None:
+    market.sell(market.alice, "1", "50000")
+
+    said = market.refused(market.bob, "BUY", None, quoteOrderQty="49")
+
+    assert said == (400, -1013, "Filter failure: LOT_SIZE")
+    assert market.buy(market.bob, None, quoteOrderQty="50")["executedQty"] == "0.00100000"
+
+
 def test_a_post_only_order_that_would_take_leaves_nothing(market: Market) -> None:
     market.sell(market.alice, "1", "10")
 

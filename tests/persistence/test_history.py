@@ -286,7 +286,7 @@ def test_prevented_matches_are_found_by_account_market_and_order(
     mode = SelfTradePrevention.CANCEL_RESTING
     rows = [
         Prevented(
-            number, market, 7, 1_000 + number, taker, taker - 1, account, Side.SELL, 5, 2, mode
+            number, market, 7, 1_000, taker, taker - 1, account, Side.SELL, 5, 2, mode, None, number
         )
         for market in MARKETS
         for number, account, taker in ((1, ALICE, 11), (2, BOB, 12), (3, ALICE, 13), (4, ALICE, 13))

@@ -11,6 +11,9 @@ CREATE TABLE prevented_matches (
     price bigint NOT NULL,
     quantity bigint NOT NULL,
     mode text NOT NULL,
+    -- What it cost each of both orders; of a taker by quote quantity nobody knows.
+    taker_lost bigint,
+    maker_lost bigint NOT NULL,
     PRIMARY KEY (market, id)
 );
 

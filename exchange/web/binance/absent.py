@@ -1,11 +1,10 @@
 """Calls of the dialect that the exchange has nothing for: refused by name, never ignored."""
 
-from collections.abc import Awaitable, Callable
-
 from exchange.web.binance.call import Asked, Handler, Method, Security
 from exchange.web.binance.errors import BinanceError
 
 V3 = "/api/v3"
+VERBS = ("GET", "POST", "PUT", "DELETE")
 
 
 def _refusing(code: int, message: str) -> Handler:
@@ -16,15 +15,16 @@ def _refusing(code: int, message: str) -> Handler:
     return refuse
 
 
-def _without_symbol(code: int, message: str) -> Callable[[Asked], Awaitable[object]]:
+def _without_symbol(code: int, message: str, status: int = 400) -> Handler:
     async def refuse(_: Asked) -> object:
-        raise BinanceError(code, message)
+        raise BinanceError(code, message, status=status)
 
     return refuse
 
 
 _LISTS = _refusing(-1013, "OCO orders are not supported for this symbol")
 _NO_LIST = _without_symbol(-2013, "Order does not exist.")
+_NOTHING_TO_CANCEL = _without_symbol(-2011, "Unknown order sent.")
 _UNSUPPORTED = _without_symbol(-1020, "This operation is not supported.")
 
 
@@ -40,6 +40,8 @@ ABSENT = (
             ("orderList/oco", "orderList.place.oco"),
             ("orderList/oto", "orderList.place.oto"),
             ("orderList/otoco", "orderList.place.otoco"),
+            ("orderList/opo", "orderList.place.opo"),
+            ("orderList/opoco", "orderList.place.opoco"),
         )
     ),
     *(
@@ -51,8 +53,25 @@ ABSENT = (
         )
     ),
     Method(_NO_LIST, Security.READ, ("GET", f"{V3}/orderList"), "orderList.status"),
+    Method(_NOTHING_TO_CANCEL, Security.TRADE, ("DELETE", f"{V3}/orderList"), "orderList.cancel"),
     Method(_no_lists, Security.READ, ("GET", f"{V3}/openOrderList"), "openOrderLists.status"),
     Method(_no_lists, Security.READ, ("GET", f"{V3}/allOrderList"), "allOrderLists"),
     Method(_no_lists, Security.READ, ("GET", f"{V3}/order/amendments"), "order.amendments"),
     Method(_no_lists, Security.READ, ("GET", f"{V3}/myAllocations"), "myAllocations"),
 )
+
+_NOT_FOUND = _without_symbol(-1020, "This operation is not supported.", 404)
+
+UNKNOWN = tuple(
+    Method(_NOT_FOUND, http=(verb, path))
+    for path in (
+        f"{V3}/{{one}}",
+        f"{V3}/{{one}}/{{two}}",
+        f"{V3}/{{one}}/{{two}}/{{three}}",
+        "/sapi/{version}/{one}",
+        "/sapi/{version}/{one}/{two}",
+        "/sapi/{version}/{one}/{two}/{three}",
+    )
+    for verb in VERBS
+)
+"""Whatever else is asked for in the dialect is refused in it."""

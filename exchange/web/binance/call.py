@@ -21,6 +21,11 @@ CANCEL_IDS_KEPT = 10_000
 """Of cancels whose answers nobody has waited for: what is more is forgotten, oldest first."""
 
 
+GREATEST = 2**63 - 1
+DIGITS = len(str(GREATEST))
+"""Of a whole number that a client may send."""
+
+
 class Security(Enum):
     """What a call asks of its caller."""
 
@@ -40,7 +45,9 @@ class Security(Enum):
     @property
     def scope(self) -> Scope | None:
         """What the key must be allowed to."""
-        return Scope(self.value) if self.is_signed else None
+        if self is Security.TRADE:
+            return Scope.TRADE
+        return Scope.READ if self is Security.READ else None
 
 
 class Parameters:
@@ -72,8 +79,10 @@ class Parameters:
         found = self.find(name)
         if found is None:
             return None
-        if not (found.isascii() and found.isdecimal() and len(found) <= 19):  # noqa: PLR2004
+        if not (found.isascii() and found.isdecimal()):
             raise malformed(name)
+        if len(found) > DIGITS or int(found) > GREATEST:
+            raise BinanceError(-1108, f"Parameter '{name}' overflowed.")
         return int(found)
 
     def limit(self, default: int, most: int) -> int:

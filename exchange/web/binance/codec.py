@@ -34,19 +34,13 @@ PREVENTIONS = {
     SelfTradePrevention.CANCEL_RESTING: "EXPIRE_MAKER",
     SelfTradePrevention.CANCEL_BOTH: "EXPIRE_BOTH",
 }
-_STATUSES = {
-    OrderStatus.OPEN: "NEW",
-    OrderStatus.PARTIALLY_FILLED: "PARTIALLY_FILLED",
-    OrderStatus.FILLED: "FILLED",
-    OrderStatus.CANCELED: "CANCELED",
-    OrderStatus.EXPIRED: "EXPIRED",
-    OrderStatus.REJECTED: "REJECTED",
-}
 
 
 def show_status(status: OrderStatus, reason: Reason | None) -> str:
     """Return a status; what ended lest it trades with its own account has a word of its own."""
-    return "EXPIRED_IN_MATCH" if reason is Reason.SELF_TRADE else _STATUSES[status]
+    if status is OrderStatus.OPEN:
+        return "NEW"
+    return "EXPIRED_IN_MATCH" if reason is Reason.SELF_TRADE else status.upper()
 
 
 def show_type(state: OrderState) -> str:
@@ -87,9 +81,9 @@ def terms(state: OrderState, market: Market) -> Json:
         "origQuoteOrderQty": ZERO if quote_quantity is None else show_quote(quote_quantity, market),
         "cummulativeQuoteQty": show_quote(state.filled_notional, market),
         "status": show_status(state.status, state.reason),
-        "timeInForce": TIMES[state.time_in_force],
+        "timeInForce": state.time_in_force.upper(),
         "type": show_type(state),
-        "side": SIDES[state.side],
+        "side": state.side.upper(),
     }
 
 

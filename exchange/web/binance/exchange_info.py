@@ -148,6 +148,16 @@ def symbol_body(market: Market, max_open_orders: int) -> Json:
     }
 
 
+async def show_filters(asked: Asked) -> object:
+    """Show what the account's orders in a market must keep to: what everybody's must."""
+    most = asked.desk.context.settings.max_open_orders
+    return {
+        "exchangeFilters": [],
+        "symbolFilters": filters(asked.market().market, most),
+        "assetFilters": [],
+    }
+
+
 def filters(market: Market, max_open_orders: int) -> list[Json]:
     """Return what an order must keep to."""
     lots = {

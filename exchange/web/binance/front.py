@@ -9,7 +9,6 @@ import asyncio
 from collections.abc import Awaitable, Iterable
 from functools import partial
 from time import monotonic
-from typing import NamedTuple
 
 import orjson
 from aiohttp import web
@@ -43,12 +42,16 @@ NOT_LET_IN = frozenset({-2014, -2015, -1022})
 """Refusals that are counted against the address: what guesses keys is held back."""
 
 
-class _Visit(NamedTuple):
+class _Visit:
     """A request on its way to its answer."""
 
-    method: Method
-    began: float
-    more: Headers = ()
+    __slots__ = ("began", "method", "more")
+
+    def __init__(self, method: Method) -> None:
+        self.method = method
+        self.began = monotonic()
+        self.more: Headers = ()
+        """What is told of what its address has used up, once that is known."""
 
 
 class Front:
@@ -78,20 +81,20 @@ class Front:
 
     async def answer(self, method: Method, request: web.BaseRequest, query: str) -> Said:
         """Answer a request that aiohttp has read."""
-        visit = _Visit(method, monotonic())
+        visit = _Visit(method)
         try:
             settings = self.desk.context.settings
             body = await read_body(request, settings.max_body_bytes, settings.body_deadline_seconds)
-            visit, asked = self._admit(visit, request, query, body)
+            asked = self._admit(visit, request, query, body)
             return self._said(visit, await method.handler(asked), asked)
         except Exception as error:  # noqa: BLE001  The one place that nothing gets past.
             return self._refused(visit, error)
 
     def begin(self, method: Method, request: PlainRequest, say: Say) -> None:
         """Begin to answer a plain request."""
-        visit = _Visit(method, monotonic())
+        visit = _Visit(method)
         try:
-            visit, asked = self._admit(visit, request, request.query, request.body)
+            asked = self._admit(visit, request, request.query, request.body)
             command = None if method.swift is None else method.swift.begin(asked)
             if command is not None:
                 done = partial(self._finish, visit, asked, command, say)
@@ -137,7 +140,7 @@ class Front:
 
     def _admit(
         self, visit: _Visit, request: web.BaseRequest | PlainRequest, query: str, body: bytes
-    ) -> tuple[_Visit, Asked]:
+    ) -> Asked:
         """Return what the handler is given, or raise the first refusal."""
         if self.stopping:
             raise busy()
@@ -148,9 +151,9 @@ class Front:
         now = context.bridge.now()
         address = context.limiter.address(request)
         used = desk.usage.weigh(site(address), now / SECOND, method.weight)
-        visit = _Visit(method, visit.began, weight_header(used))
+        visit.more = weight_header(used)
         if method.security is Security.NONE:
-            return visit, Asked(desk, read_rest(query, body), None, now)
+            return Asked(desk, read_rest(query, body), None, now)
         try:
             key = self._find_key(method, request, address)
             if method.security.is_signed:
@@ -164,7 +167,7 @@ class Front:
         principal = key.principal
         if method.places:
             desk.usage.order(principal.account_id, now / SECOND)
-        return visit, Asked(desk, parameters, principal, now)
+        return Asked(desk, parameters, principal, now)
 
     def _find_key(
         self, method: Method, request: web.BaseRequest | PlainRequest, address: str

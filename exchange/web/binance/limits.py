@@ -49,7 +49,8 @@ class Window:
 
     def used(self, key: Hashable, now: float) -> int:
         """Return what was used; `now` in seconds."""
-        self._move(now)
+        if now >= self._begin + self._seconds:
+            self._move(now)
         return self._used.get(key, 0)
 
     def take(self, key: Hashable, now: float, cost: int = 1) -> int:
@@ -108,8 +109,14 @@ class Usage:
 
     def order(self, account_id: int, now: float) -> None:
         """Count an order, or raise that there were too many."""
+        if self._on:
+            self._check_orders(account_id, now)
+        for window in self._orders:
+            window.take(account_id, now)
+
+    def _check_orders(self, account_id: int, now: float) -> None:
         for rule, window in zip(self.order_rules, self._orders, strict=True):
-            if self._on and window.used(account_id, now) >= rule.limit:
+            if window.used(account_id, now) >= rule.limit:
                 raise BinanceError(
                     -1015,
                     f"Too many new orders; current limit is {rule.limit} orders per "
@@ -117,8 +124,6 @@ class Usage:
                     status=429,
                     retry_after=window.left(now),
                 )
-        for window in self._orders:
-            window.take(account_id, now)
 
     def orders(self, account_id: int, now: float) -> list[Json]:
         """Return how many orders an account has placed, by limit."""
@@ -133,15 +138,13 @@ class Usage:
 
     def headers(self, account_id: int, now: float) -> Headers:
         """Return what a client is told about the orders of its account."""
-        return tuple(
-            (
-                f"X-MBX-ORDER-COUNT-{rule.number}{rule.interval[0]}",
-                str(window.used(account_id, now)),
-            )
-            for rule, window in zip(self.order_rules, self._orders, strict=True)
+        seconds, days = self._orders
+        return (
+            ("X-MBX-ORDER-COUNT-10S", str(seconds.used(account_id, now))),
+            ("X-MBX-ORDER-COUNT-1D", str(days.used(account_id, now))),
         )
 
 
 def weight_header(used: int) -> Headers:
     """Return what a client is told about its address's weight."""
-    return (("X-MBX-USED-WEIGHT", str(used)), ("X-MBX-USED-WEIGHT-1M", str(used)))
+    return (("X-MBX-USED-WEIGHT-1M", str(used)),)

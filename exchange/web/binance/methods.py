@@ -11,7 +11,7 @@ from exchange.web.binance import (
     tickers,
     wallet,
 )
-from exchange.web.binance.absent import ABSENT
+from exchange.web.binance.absent import ABSENT, UNKNOWN
 from exchange.web.binance.call import Method, Security
 
 V3 = "/api/v3"
@@ -83,6 +83,12 @@ ACCOUNT = (
         socket="account.rateLimits.orders",
         weight=40,
     ),
+    Read(
+        exchange_info.show_filters,
+        http=("GET", f"{V3}/myFilters"),
+        socket="myFilters",
+        weight=40,
+    ),
     Read(account.show_order, http=("GET", f"{V3}/order"), socket="order.status", weight=4),
     Read(
         account.list_open_orders,
@@ -135,10 +141,10 @@ TRADING = (
 Key = partial(Method, security=Security.KEY)
 USER_STREAM = f"{V3}/userDataStream"
 
-LISTENING = (  # The WebSocket API, where the key is a parameter, has its own.
-    Key(listening.start, http=("POST", USER_STREAM), weight=2),
-    Key(listening.extend, http=("PUT", USER_STREAM), weight=2),
-    Key(listening.end, http=("DELETE", USER_STREAM), weight=2),
+LISTENING = (
+    Key(listening.start, http=("POST", USER_STREAM), socket="userDataStream.start", weight=2),
+    Key(listening.extend, http=("PUT", USER_STREAM), socket="userDataStream.ping", weight=2),
+    Key(listening.end, http=("DELETE", USER_STREAM), socket="userDataStream.stop", weight=2),
 )
 
 BESIDE = (
@@ -155,6 +161,7 @@ METHODS: tuple[Method, ...] = (
     *LISTENING,
     *BESIDE,
     *ABSENT,
+    *UNKNOWN,
 )
 
 BY_SOCKET = {method.socket: method for method in METHODS if method.socket is not None}

@@ -4,7 +4,9 @@ Only markets whose every number fits eight decimals are listed, so nothing here 
 """
 
 import re
+from functools import lru_cache
 
+from exchange.amounts import STEPS_KEPT
 from exchange.market import Market
 from exchange.web.binance.errors import BinanceError, malformed
 
@@ -21,14 +23,19 @@ def show(units: int, scale: int) -> str:
     return f"{whole}.{rest:08d}"
 
 
+@lru_cache(STEPS_KEPT)
+def _show_steps(steps: int, step: int, scale: int) -> str:
+    return show(steps * step, scale)
+
+
 def show_price(ticks: int, market: Market) -> str:
     """Return a price in ticks."""
-    return show(ticks * market.tick, market.price_scale)
+    return _show_steps(ticks, market.tick, market.price_scale)
 
 
 def show_quantity(lots: int, market: Market) -> str:
     """Return a quantity in lots."""
-    return show(lots * market.lot, market.quantity_scale)
+    return _show_steps(lots, market.lot, market.quantity_scale)
 
 
 def show_quote(atoms: int, market: Market) -> str:

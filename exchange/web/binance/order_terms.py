@@ -2,10 +2,11 @@
 
 import re
 from enum import Enum
+from functools import lru_cache
 from secrets import token_hex
 from typing import NamedTuple
 
-from exchange.amounts import MAX_UNITS
+from exchange.amounts import MAX_UNITS, STEPS_KEPT
 from exchange.market import Market
 from exchange.orders import (
     BUY,
@@ -17,7 +18,7 @@ from exchange.orders import (
 )
 from exchange.web.binance.call import Asked, Parameters
 from exchange.web.binance.errors import BinanceError, missing
-from exchange.web.binance.numbers import PLACES
+from exchange.web.binance.numbers import PLACES, read_decimal
 from exchange.web.parse import Wanted
 
 CLIENT_ORDER_ID = re.compile(r"[a-zA-Z0-9\-_]{1,36}\Z", re.ASCII)
@@ -40,6 +41,7 @@ _PREVENTIONS = {
     "EXPIRE_MAKER": SelfTradePrevention.CANCEL_RESTING,
     "EXPIRE_BOTH": SelfTradePrevention.CANCEL_BOTH,
 }
+_DEFAULT_PREVENTION = "EXPIRE_MAKER"
 _ABSENT_PREVENTIONS = frozenset({"NONE", "DECREMENT", "TRANSFER"})
 _RESTRICTIONS = {
     "ONLY_NEW": OrderStatus.OPEN,
@@ -59,6 +61,7 @@ _ABSENT = {
     "trailingDelta": "Trailing stop orders are not supported for this symbol.",
 }
 _NOT_REQUIRED = ("stopPrice", "pegPriceType", "pegOffsetValue", "pegOffsetType")
+_NEVER = frozenset({*_ABSENT, *_NOT_REQUIRED})
 
 
 class Terms(NamedTuple):
@@ -99,6 +102,51 @@ def read_order(asked: Asked) -> Terms:
     return Terms(wanted, answers)
 
 
+_PLAIN = frozenset(
+    {
+        "symbol", "side", "type", "timeInForce", "quantity", "price", "newClientOrderId",
+        "newOrderRespType", "selfTradePreventionMode", "recvWindow", "timestamp",
+    }
+)  # fmt: skip
+
+
+def plain_order(asked: Asked) -> Wanted | None:
+    """Read a limit order in one pass, as `read_order` would; `None` where it is for that."""
+    given = asked.parameters.given
+    if given.get("type") != LIMIT or not _PLAIN.issuperset(given):
+        return None
+    side = _SIDES.get(given.get("side", ""))
+    time_in_force = _TIMES.get(given.get("timeInForce", ""))
+    prevention = _PREVENTIONS.get(given.get("selfTradePreventionMode", _DEFAULT_PREVENTION))
+    view = asked.desk.find_market(given.get("symbol", ""))
+    price, quantity = given.get("price"), given.get("quantity")
+    client_order_id = given.get("newClientOrderId") or token_hex(RANDOM_BYTES)
+    if (
+        side is None
+        or time_in_force is None
+        or prevention is None
+        or view is None
+        or not price
+        or not quantity
+        or given.get("newOrderRespType", "FULL") not in _ANSWERS
+        or CLIENT_ORDER_ID.match(client_order_id) is None
+    ):
+        return None
+    market = view.market
+    return Wanted(
+        market,
+        side,
+        OrderType.LIMIT,
+        time_in_force,
+        False,
+        prevention,
+        _steps("price", price, market.tick, market.price_scale, "PRICE_FILTER"),
+        _steps("quantity", quantity, market.lot, market.quantity_scale, "LOT_SIZE"),
+        None,
+        client_order_id,
+    )
+
+
 def _no_such_type(kind: str) -> BinanceError:
     absent = _ABSENT_TYPES.get(kind)
     if absent is not None:
@@ -107,6 +155,8 @@ def _no_such_type(kind: str) -> BinanceError:
 
 
 def _refuse_absent(given: Parameters) -> None:
+    if _NEVER.isdisjoint(given.given):
+        return
     for name, message in _ABSENT.items():
         if given.find(name) is not None:
             raise BinanceError(-1013, message)
@@ -129,7 +179,7 @@ def read_answers(given: Parameters, default: Answers) -> Answers:
 def _read_prevention(given: Parameters) -> SelfTradePrevention:
     text = given.find("selfTradePreventionMode")
     if text is None:
-        return SelfTradePrevention.CANCEL_RESTING
+        text = _DEFAULT_PREVENTION
     prevention = _PREVENTIONS.get(text)
     if prevention is None and text in _ABSENT_PREVENTIONS:
         raise BinanceError(
@@ -168,30 +218,34 @@ def _read_time(given: Parameters, kind: str) -> TimeInForce:
 
 def _check_numbers(given: Parameters, kind: str) -> None:
     """Check that an order has the numbers that its type asks for, and no others."""
-    has_quantity, has_quote = given.find("quantity"), given.find("quoteOrderQty")
+    find = given.find
     if kind != MARKET:
         for name in ("quantity", "price"):
-            if given.find(name) is None:
+            if find(name) is None:
                 raise missing(name)
-        if has_quote is not None:
+        if find("quoteOrderQty") is not None:
             raise _not_required("quoteOrderQty")
         return
-    if given.find("price") is not None:
+    if find("price") is not None:
         raise _not_required("price")
-    if has_quantity is None and has_quote is None:
+    if find("quantity") is None and find("quoteOrderQty") is None:
         raise neither("quantity", "quoteOrderQty")
-    if has_quantity is not None and has_quote is not None:
+    if find("quantity") is not None and find("quoteOrderQty") is not None:
         raise BinanceError(-1128, "Combination of optional parameters invalid.")
 
 
 def _price(given: Parameters, market: Market) -> int | None:
-    units = given.decimal("price")
-    return None if units is None else _steps(units, market.tick, market.price_scale, "PRICE_FILTER")
+    text = given.find("price")
+    if text is None:
+        return None
+    return _steps("price", text, market.tick, market.price_scale, "PRICE_FILTER")
 
 
 def _quantity(given: Parameters, market: Market) -> int | None:
-    units = given.decimal("quantity")
-    return None if units is None else _steps(units, market.lot, market.quantity_scale, "LOT_SIZE")
+    text = given.find("quantity")
+    if text is None:
+        return None
+    return _steps("quantity", text, market.lot, market.quantity_scale, "LOT_SIZE")
 
 
 def _quote_quantity(given: Parameters, market: Market) -> int | None:
@@ -205,10 +259,11 @@ def _quote_quantity(given: Parameters, market: Market) -> int | None:
     return atoms
 
 
-def _steps(units: int, step: int, scale: int, filter_name: str) -> int:
-    """Return units of 10 ** -8 in ticks or lots."""
+@lru_cache(STEPS_KEPT)
+def _steps(name: str, text: str, step: int, scale: int, filter_name: str) -> int:
+    """Return a decimal in ticks or lots."""
     size: int = step * 10 ** (PLACES - scale)
-    steps, rest = divmod(units, size)
+    steps, rest = divmod(read_decimal(name, text), size)
     if rest or not 1 <= steps <= MAX_UNITS:
         raise BinanceError(-1013, f"Filter failure: {filter_name}")
     return steps

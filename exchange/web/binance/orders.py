@@ -11,7 +11,7 @@ from exchange.messages import (
     Settled,
 )
 from exchange.orders import BUY, REUSABLE, OrderState, OrderType
-from exchange.rejects import Rejection
+from exchange.rejects import Reject, Rejection
 from exchange.web.ahead import Ahead
 from exchange.web.binance import codec, refusals
 from exchange.web.binance.account import commissions_of_order
@@ -21,6 +21,7 @@ from exchange.web.binance.order_terms import (
     Answers,
     Named,
     Terms,
+    plain_order,
     read_answers,
     read_cancel,
     read_cancel_id,
@@ -58,7 +59,7 @@ async def check(asked: Asked) -> object:
 
 def _begin(asked: Asked) -> Command | None:
     """Return the command of an order that needs no look into the book."""
-    wanted = read_order(asked).wanted
+    wanted = plain_order(asked) or read_order(asked).wanted
     return None if wanted.type is OrderType.MARKET else _place_order(asked, wanted)
 
 
@@ -84,13 +85,17 @@ def _command(asked: Asked, terms: Terms, ahead: Ahead) -> PlaceOrder:
 
 
 def _check_liquidity(view: MarketView, command: PlaceOrder) -> None:
-    """Refuse an order by quote quantity that nobody could meet: it has no quantity then."""
+    """Refuse an order by quote quantity that comes to no quantity: it has none of its own."""
     broken = refusals.filtered(view, command)
     if broken is not None:
         raise refusals.placing(broken)
-    book = view.book
-    if (book.asks if command.side is BUY else book.bids).best_price() is None:
+    market, book = view.market, view.book
+    best = (book.asks if command.side is BUY else book.bids).best_price()
+    if best is None:
         refusals.no_liquidity()
+    lots = (command.quote_quantity or 0) // market.notional(best, 1)
+    if lots < market.min_quantity:
+        raise refusals.placing(Rejection(Reject.BELOW_MIN_QUANTITY))
 
 
 def _place_order(asked: Asked, wanted: Wanted, need: tuple[int, int] = (0, 0)) -> PlaceOrder:
@@ -119,14 +124,10 @@ def _new_order(asked: Asked, command: PlaceOrder, outcome: Outcome) -> Json:
     answers = read_answers(asked.parameters, default)
     if answers is Answers.ACK:
         return codec.acknowledged(state, market, outcome.time)
-    prevented = [one for one in outcome.prevented if one.taker_order_id == state.id]
-    body = codec.result(state, market, outcome.time, prevented)
+    # Whatever a new order's outcome holds of trades, it took.
+    body = codec.result(state, market, outcome.time, outcome.prevented)
     if answers is Answers.FULL:
-        body["fills"] = [
-            codec.fill(trade, state.side, market)
-            for trade in outcome.trades
-            if trade.taker_order_id == state.id
-        ]
+        body["fills"] = [codec.fill(trade, state.side, market) for trade in outcome.trades]
     return body
 
 

@@ -8,6 +8,7 @@ in this order: key, address and scope, signature, whether the parameters can be 
 import hmac
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import unquote_plus
 
@@ -21,6 +22,10 @@ KEY = re.compile(r"[A-Za-z0-9]{64}\Z", re.ASCII)
 
 FIRST_MICROSECONDS = 10**15
 """A timestamp from here on is in microseconds; a smaller one in milliseconds."""
+
+NOTHING: tuple[bytes, None] = (b"", None)
+WINDOWS_KEPT = 64
+"""Values of `recvWindow` that are remembered: most clients always send the same."""
 
 _WINDOW = re.compile(r"([0-9]{1,19})(?:\.([0-9]{1,3}))?\Z", re.ASCII)
 _TIMESTAMP = re.compile(r"[0-9]{1,19}\Z", re.ASCII)
@@ -47,8 +52,13 @@ def check_key(
         or not key.is_allowed(address)
         or (scope is not None and scope not in key.principal.scopes)
     ):
-        raise BinanceError(-2015, "Invalid API-key, IP, or permissions for action.", status=401)
+        raise not_let_in()
     return key
+
+
+def not_let_in() -> BinanceError:
+    """Return the refusal of a key that is unknown, comes from elsewhere or may not do this."""
+    return BinanceError(-2015, "Invalid API-key, IP, or permissions for action.", status=401)
 
 
 def check_rest(key: ApiKey, query: bytes | str, body: bytes, now: int) -> Signed:
@@ -56,12 +66,12 @@ def check_rest(key: ApiKey, query: bytes | str, body: bytes, now: int) -> Signed
 
     `query` and `body` are as they came; `now` is in microseconds.
     """
-    signed_query, of_query = _cut_signature(_raw(query))
-    signed_body, of_body = _cut_signature(body)
+    signed_query, of_query = _cut_signature(_raw(query)) if query else NOTHING
+    signed_body, of_body = _cut_signature(body) if body else NOTHING
     if of_query and of_body:
         raise _duplicate()
     signature = _check(key, signed_query + signed_body, of_query or of_body)
-    parameters = Parameters(_read(signed_body) | _read(signed_query))
+    parameters = Parameters(_read_both(signed_query, signed_body))
     return Signed(parameters, check_time(parameters, now), signature)
 
 
@@ -69,7 +79,7 @@ def read_rest(query: bytes | str, body: bytes) -> Parameters:
     """Return the parameters of a call that needs no signature; one that is there is no matter."""
     signed_query, _ = _cut_signature(_raw(query))
     signed_body, _ = _cut_signature(body)
-    return Parameters(_read(signed_body) | _read(signed_query))
+    return Parameters(_read_both(signed_query, signed_body))
 
 
 def check_socket(key: ApiKey, params: Mapping[str, str], now: int) -> Signed:
@@ -87,7 +97,7 @@ def check_socket(key: ApiKey, params: Mapping[str, str], now: int) -> Signed:
     for name, value in given.items():
         # Otherwise one signature could stand for several sets of parameters.
         if "&" in value or "&" in name or "=" in name:
-            raise malformed(name)
+            raise _malformed()
     parameters = Parameters(given)
     return Signed(parameters, check_time(parameters, now), signature)
 
@@ -149,6 +159,26 @@ def _cut_signature(part: bytes) -> tuple[bytes, bytes | None]:
     return b"&".join(rest), found[0].partition(b"=")[2] if found else None
 
 
+def _read_both(query: bytes, body: bytes) -> dict[str, str]:
+    """Return the parameters of a query and of a body; the query's win."""
+    if not query:
+        return _read_plain(body) or _read(body)
+    found = _read_plain(query) or _read(query)
+    return _read(body) | found if body else found
+
+
+def _read_plain(part: bytes) -> dict[str, str] | None:
+    """Read what most clients send, as `_read` would; `None`: it is for that."""
+    if b"%" in part or b"+" in part or not part.isascii():
+        return None
+    pairs = [pair.split("=") for pair in part.decode("ascii").split("&")]
+    try:
+        found: dict[str, str] = dict(pairs)
+    except ValueError:
+        return None
+    return found if len(found) == len(pairs) and "" not in found else None
+
+
 def _read(part: bytes) -> dict[str, str]:
     """Return the parameters of a query or a body.
 
@@ -176,6 +206,7 @@ def _read(part: bytes) -> dict[str, str]:
     return found
 
 
+@lru_cache(WINDOWS_KEPT)
 def _window(text: str | None) -> int:
     """Return `recvWindow` in microseconds."""
     if text is None:

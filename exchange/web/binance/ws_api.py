@@ -95,9 +95,6 @@ class _Talk(Talk):
         self._own: dict[str, Callable[[dict[str, str], int], object]] = {
             "session.status": self._show_session,
             "session.subscriptions": self._list_subscriptions,
-            "userDataStream.start": self._start_listening,
-            "userDataStream.ping": self._extend_listening,
-            "userDataStream.stop": self._end_listening,
             "userDataStream.subscribe.signature": self._subscribe,
         }
 
@@ -236,27 +233,13 @@ class _Talk(Talk):
     def _list_subscriptions(self, _params: dict[str, str], _now: int) -> list[Json]:
         return [{"subscriptionId": number} for number in self._subscribed]
 
-    def _start_listening(self, params: dict[str, str], now: int) -> Json:
-        key = self._find_key(params, Scope.READ)
-        return {"listenKey": self._desk.listen_keys.start(key.principal, now)}
-
-    def _extend_listening(self, params: dict[str, str], now: int) -> Json:
-        key = self._find_key(params, Scope.READ)
-        listen_key = Parameters(params).text("listenKey")
-        self._desk.listen_keys.extend(listen_key, key.principal, now)
-        return {}
-
-    def _end_listening(self, params: dict[str, str], now: int) -> Json:
-        key = self._find_key(params, Scope.READ)
-        listen_key = Parameters(params).text("listenKey")
-        self._desk.listen_keys.end(listen_key, key.principal, now)
-        return {}
-
     def _subscribe(self, params: dict[str, str], now: int) -> Json:
         key, _ = self._check(params, Scope.READ, now)
         account_id = key.principal.account_id
         if any(known.principal.account_id == account_id for known in self._subscribed.values()):
             raise BinanceError(-2035, "User Data Stream subscription already active.")
+        if len(self._subscribed) >= self.context.settings.ws_subscriptions:
+            raise BinanceError(-1003, "Too many subscriptions on this connection.")
         number = next(self._numbers)
         subscription = self._desk.user_data.subscribe(account_id, partial(self._receive, number))
         self._subscribed[number] = _Subscribed(key.principal, subscription)

@@ -6,13 +6,15 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import count
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import aiohttp
 import orjson
 import pytest
 
-from tests.web.rest import Client, World
+from tests.binance.signed import Market
+from tests.web.rest import Client, World, running
 from tests.web.sockets import OVER, PATIENCE, on_loop
 
 Json: TypeAlias = Any
@@ -103,6 +105,11 @@ class Asker:
         while len(self.events) < count:
             await self.next()
         return self.events
+
+
+@pytest.fixture
+def world(market: Market) -> World:
+    return market.world
 
 
 @asynccontextmanager
@@ -395,3 +402,68 @@ async def test_a_listen_key_lives_until_it_is_stopped(world: World) -> None:
         assert (await asker.refused("userDataStream.ping", {**mine, **given}))[1] == -1125
         assert (await asker.refused("userDataStream.ping", mine))[1] == -1102
         assert (await asker.refused("userDataStream.start"))[:2] == (401, -2014)
+        trader = {"apiKey": Key(world, world.alice, "trade").key}
+        assert (await asker.refused("userDataStream.start", trader))[:2] == (401, -2015)
+
+
+# --- Limits --------------------------------------------------------------------------------------
+
+
+@on_loop
+async def test_who_asks_for_too_much_is_told_when_to_come_back(
+    fresh: str, server_redis_url: str, tmp_path: Path
+) -> None:
+    with running(
+        fresh,
+        server_redis_url,
+        tmp_path,
+        rate_limits=True,
+        address_requests_per_second=1,
+        address_burst=1000,
+        failed_auth_per_minute=2,
+    ) as exchange:
+        url = exchange.url.replace("http", "ws") + "/ws-api/v3"
+        async with aiohttp.ClientSession() as session, session.ws_connect(url) as raw:
+            asker = Asker(raw)
+            stranger = {"apiKey": "x" * 64, "timestamp": 1, "signature": "00"}
+            failures = [await asker.refused("account.commission", stranger) for _ in range(3)]
+            for _ in range(70):
+                answer = await asker.answer(await asker.send("ping"))
+                if answer["status"] != 200:
+                    break
+            frames = [await asker.say("nonsense") for _ in range(2)]
+
+    assert [failure[:2] for failure in failures[:2]] == [(401, -2015)] * 2
+    assert failures[2][:2] == (429, -1003)
+    assert (answer["status"], answer["error"]["code"]) == (429, -1003)
+    told = answer["error"]["data"]
+    assert 0 < told["retryAfter"] - told["serverTime"] <= 60_000
+    assert [frame["status"] for frame in frames] == [429, 429]
+
+
+@on_loop
+async def test_what_is_under_way_is_answered_before_the_server_stops(
+    fresh: str, server_redis_url: str, tmp_path: Path
+) -> None:
+    with running(fresh, server_redis_url, tmp_path) as exchange:
+        market = await asyncio.to_thread(lambda: Market(World(exchange)))
+        key = Key(market.world, market.world.alice)
+        async with asking(market.world) as asker:
+            asked = [
+                await asker.send(
+                    "order.place", key.sign(**order(market.world, "BUY", "0.1", "100"))
+                )
+                for _ in range(30)
+            ]
+            await asker.answer(asked[0])
+            stopping = asyncio.create_task(asyncio.to_thread(exchange.stop))
+            answers = []
+            async with asyncio.timeout(PATIENCE):
+                while (message := await asker.raw.receive()).type not in OVER:
+                    answers.append(orjson.loads(message.data))
+            await stopping
+            code = asker.raw.close_code
+        market.close()
+
+    assert code == 1001
+    assert {answer["status"] for answer in answers} <= {200, 503}
