@@ -6,6 +6,8 @@ it says about a level is how the level is at its end. And its ids are the market
 which is part of every snapshot and goes on across restarts.
 """
 
+from collections.abc import Iterable
+
 from exchange.messages import Outcome
 from exchange.orders import BUY, SELL, Side
 from exchange.web.binance.market_data import depth_body
@@ -23,13 +25,14 @@ class Depth:
         self._view = view
         self._end = view.book.sequence
         """The sequence at which the last event ended."""
-        self._changed: dict[tuple[Side, int], None] = {}
+        # One for each side, because to find an enum's member in a dict takes long.
+        self._bids: dict[int, None] = {}
+        self._asks: dict[int, None] = {}
 
     def take(self, outcome: Outcome) -> None:
         """Note which levels changed."""
-        changed = self._changed
         for side, price, _ in outcome.levels:
-            changed[side, price] = None
+            (self._bids if side is BUY else self._asks)[price] = None
 
     def state(self, now: int) -> list[Json]:
         """Return nothing: a copy begins with a snapshot, which is another call."""
@@ -41,23 +44,26 @@ class Depth:
         view, book = self._view, self._view.book
         if book.sequence == self._end:
             return []
-        market = view.market
-        sides: dict[Side, list[list[str]]] = {BUY: [], SELL: []}
-        for side, price in self._changed:
-            quantity = book.side(side).levels.get(price, 0)
-            sides[side].append([show_price(price, market), show_quantity(quantity, market)])
         event: Json = {
             "e": "depthUpdate",
             "E": milliseconds(now),
-            "s": market.code,
+            "s": view.market.code,
             "U": self._end + 1,
             "u": book.sequence,
-            "b": sides[BUY],
-            "a": sides[SELL],
+            "b": self._levels(BUY, self._bids),
+            "a": self._levels(SELL, self._asks),
         }
         self._end = book.sequence
-        self._changed = {}
+        self._bids, self._asks = {}, {}
         return [event]
+
+    def _levels(self, side: Side, changed: Iterable[int]) -> list[list[str]]:
+        """Return how levels are now; one that is gone has no quantity."""
+        market, levels = self._view.market, self._view.book.side(side).levels
+        return [
+            [show_price(price, market), show_quantity(levels.get(price, 0), market)]
+            for price in changed
+        ]
 
 
 class PartialDepth:

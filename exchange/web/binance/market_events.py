@@ -90,14 +90,14 @@ class Klines:
         self._width = width
         self._zone = zone
         self._seconds: dict[int, Candle] = {}
-        """Of a stream of seconds: the newest, which memory holds no others of for long."""
+        """Of a stream of seconds: the newest, for seconds with more trades than are kept."""
         self._shown: dict[int, tuple[Candle, bool]] = {}
         """The last candles that were told, and if they were over."""
         self._from: int | None = None
         """The begin of the first candle that is still to be told when it changes."""
 
     def take(self, outcome: Outcome) -> None:
-        """Draw seconds; all others are drawn already."""
+        """Draw seconds; wider candles are kept already."""
         if self._width.base is None:
             for trade in outcome.trades:
                 part = candle_of(trade, _SECOND)
@@ -137,10 +137,9 @@ class Klines:
         return self._width.next(start + self._zone, count) - self._zone
 
     def _candle(self, start: int) -> Candle | None:
-        drawn = self._seconds.get(start)
-        if drawn is not None:
-            return drawn
         candles = recall(self._view, self._width, (start, self._next(start)))
+        if candles is None:
+            return self._seconds.get(start)
         return candles[0] if candles else None
 
     def _body(self, candle: Candle, now: int, *, is_over: bool) -> Json:
