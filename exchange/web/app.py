@@ -92,7 +92,6 @@ class Application:
         entry: Entry | None = None
         response: web.StreamResponse
         try:
-            self._refuse_when_stopping()
             target, query = _target(request)
             try:
                 methods, variables = self._paths.find(target)
@@ -101,12 +100,14 @@ class Application:
             except Problem:
                 visit.limit_address()  # What is not there is not to be had for free either.
                 raise
-            if isinstance(entry, Page):
+            if isinstance(entry, DialectCall):
+                response = _response(await entry.handler(request, query))
+            elif isinstance(entry, Page):
+                self._refuse_when_stopping()
                 visit.limit_address()
                 response = await entry.handler(request)
-            elif isinstance(entry, DialectCall):
-                response = _response(await entry.handler(request, query))
             else:
+                self._refuse_when_stopping()
                 response = _response(await _call(visit, entry, variables, query))
         except Exception as error:  # noqa: BLE001  The one place that nothing gets past.
             response = _refuse(request, explain(error, self._context))

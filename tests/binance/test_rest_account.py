@@ -136,6 +136,8 @@ def test_what_clients_ask_for_beside_it_is_answered_truthfully(market: Market) -
     assert base["networkList"] == []
     assert not base["depositAllEnable"]
     assert pairs == []
+    for other in ("fapi", "dapi", "eapi"):
+        assert market.public.get(f"/{other}/v1/exchangeInfo").ok()["symbols"] == []
 
 
 def test_a_listen_key_is_given_out_extended_and_ended(market: Market) -> None:

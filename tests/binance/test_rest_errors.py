@@ -194,6 +194,7 @@ def test_what_is_no_call_of_the_dialect_is_refused_in_it(market: Market) -> None
     unknown = (404, -1020, "This operation is not supported.")
 
     assert market.public.get("nonsense").no() == unknown
+    assert market.public.send("PUT", "depth").no() == unknown
     assert market.public.get("executionRules/of/all").no() == unknown
     assert market.public.get("/sapi/v1/margin/account").no() == unknown
     assert market.alice.post("some/thing", symbol=market.code).no() == unknown

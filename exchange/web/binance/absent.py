@@ -60,10 +60,10 @@ ABSENT = (
     Method(_no_lists, Security.READ, ("GET", f"{V3}/myAllocations"), "myAllocations"),
 )
 
-_NOT_FOUND = _without_symbol(-1020, "This operation is not supported.", 404)
+refuse_unknown = _without_symbol(-1020, "This operation is not supported.", 404)
 
 UNKNOWN = tuple(
-    Method(_NOT_FOUND, http=(verb, path))
+    Method(refuse_unknown, http=(verb, path))
     for path in (
         f"{V3}/{{one}}",
         f"{V3}/{{one}}/{{two}}",

@@ -11,7 +11,7 @@ from exchange.web.binance import (
     tickers,
     wallet,
 )
-from exchange.web.binance.absent import ABSENT, UNKNOWN
+from exchange.web.binance.absent import ABSENT, UNKNOWN, VERBS, refuse_unknown
 from exchange.web.binance.call import Method, Security
 
 V3 = "/api/v3"
@@ -152,17 +152,24 @@ BESIDE = (
     Read(wallet.list_fees, http=("GET", f"{WALLET}/asset/tradeFee")),
     Key(wallet.list_margin_pairs, http=("GET", f"{WALLET}/margin/allPairs")),
     Key(wallet.list_margin_pairs, http=("GET", f"{WALLET}/margin/isolated/allPairs")),
+    *(
+        Public(wallet.show_no_derivatives, http=("GET", f"/{other}/v1/exchangeInfo"))
+        for other in ("fapi", "dapi", "eapi")
+    ),
 )
 
-METHODS: tuple[Method, ...] = (
-    *PUBLIC,
-    *ACCOUNT,
-    *TRADING,
-    *LISTENING,
-    *BESIDE,
-    *ABSENT,
-    *UNKNOWN,
+KNOWN = (*PUBLIC, *ACCOUNT, *TRADING, *LISTENING, *BESIDE, *ABSENT)
+_TAKEN = {method.http for method in KNOWN if method.http is not None}
+
+WRONG_VERBS = tuple(
+    Method(refuse_unknown, http=(verb, path))
+    for path in sorted({path for _, path in _TAKEN})
+    for verb in VERBS
+    if (verb, path) not in _TAKEN
 )
+"""A client of the dialect must not be answered in the native API's words: it cannot read them."""
+
+METHODS: tuple[Method, ...] = (*KNOWN, *WRONG_VERBS, *UNKNOWN)
 
 BY_SOCKET = {method.socket: method for method in METHODS if method.socket is not None}
 """Those of the WebSocket API, by their names there."""

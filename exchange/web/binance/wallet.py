@@ -4,7 +4,7 @@ from exchange.amounts import format_rate
 from exchange.market import MarketState
 from exchange.web.binance.account import read_balances
 from exchange.web.binance.call import Asked
-from exchange.web.binance.numbers import ZERO
+from exchange.web.binance.numbers import ZERO, milliseconds
 from exchange.web.codec import Json
 
 
@@ -58,3 +58,16 @@ async def list_fees(asked: Asked) -> object:
         }
         for view in sorted(views, key=lambda view: view.market.code)
     ]
+
+
+async def show_no_derivatives(asked: Asked) -> object:
+    """Show that no futures and no options are traded, to those who look for them, too."""
+    return {
+        "timezone": "UTC",
+        "serverTime": milliseconds(asked.now),
+        "rateLimits": [],
+        "exchangeFilters": [],
+        "assets": [],
+        "symbols": [],
+        "optionSymbols": [],
+    }
