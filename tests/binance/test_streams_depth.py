@@ -8,6 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 from random import Random
 from threading import Thread
+from time import sleep
 from typing import Self, TypeAlias
 from urllib.request import urlopen
 
@@ -46,9 +47,10 @@ def snapshot(world: World) -> Json:
 class Traffic:
     """Orders and cancels of both traders, one after the other, from a thread of its own."""
 
-    def __init__(self, world: World, count: int, seed: int) -> None:
+    def __init__(self, world: World, count: int, seed: int, pause: float = 0) -> None:
         self._clients = [Client(world.url, who.token) for who in (world.alice, world.bob)]
         self._world, self._count, self._random = world, count, Random(seed)
+        self._pause = pause
         self._thread = Thread(target=self._run)
 
     def __enter__(self) -> Self:
@@ -73,6 +75,7 @@ class Traffic:
             placed = who.post("/orders", form).ok(201)
             if random.random() < 0.3:
                 who.delete(f"/orders/{placed['id']}")
+            sleep(self._pause)
 
 
 async def settle(stream: Stream, copy: Copy, world: World, seen: int = 0) -> None:
@@ -116,10 +119,11 @@ async def test_an_event_says_how_levels_are_and_a_zero_that_one_is_gone(
 @pytest.mark.parametrize("speed", SPEEDS)
 async def test_changes_between_two_events_are_told_together(market: Market, speed: str) -> None:
     async with streaming(market.public.url, f"/ws/{name(market.world, speed)}") as stream:
-        for number in range(40):
-            await asyncio.to_thread(market.buy, market.alice, "0.1", str(90 + number % 3))
+        world = market.world
+        orders = [world.form("buy", "0.1", str(90 + number % 3)) for number in range(40)]
+        await asyncio.to_thread(world.alice.post, "/orders/batch", {"orders": orders})
         copy = Copy({"lastUpdateId": 0, "bids": [], "asks": []})
-        await settle(stream, copy, market.world)
+        await settle(stream, copy, world)
 
     assert copy.id == 40
     assert copy.applied < 40
@@ -149,7 +153,8 @@ async def test_a_book_that_was_read_after_the_answer_is_continued_at_any_moment(
         streaming(world.url) as three,
         streaming(world.url) as four,
     ):
-        with Traffic(world, 250, seed=7) as traffic:
+        # So slow that all four come while it lasts, and see more than one event of it.
+        with Traffic(world, 250, seed=7, pause=0.012) as traffic:
             for stream in (one, two, three, four):
                 await stream.subscribe(name(world, speed))
                 copies.append((stream, Copy(await asyncio.to_thread(snapshot, world))))
