@@ -3,6 +3,7 @@
 import hmac
 from collections.abc import Mapping
 from http.client import HTTPConnection
+from threading import Lock
 from time import time
 from typing import Any, Literal, NamedTuple, TypeAlias
 from urllib.parse import urlencode, urlsplit
@@ -32,6 +33,18 @@ class Reply(NamedTuple):
         return self.status, self.body["code"], self.body["msg"]
 
 
+_last = 0
+_lock = Lock()
+
+
+def next_millisecond() -> int:
+    """Return the time, and no time twice: the same call in the same millisecond is a replay."""
+    global _last  # noqa: PLW0603
+    with _lock:
+        _last = max(_last + 1, int(time() * 1000))
+        return _last
+
+
 class Signed:
     """One connection, for one key; without a key for public calls."""
 
@@ -47,7 +60,7 @@ class Signed:
         """Send a call, signed where there is a secret."""
         pairs = {name: value for name, value in given.items() if value is not None}
         if self.secret:
-            pairs = {"timestamp": int(time() * 1000), **pairs}
+            pairs = {"timestamp": next_millisecond(), **pairs}
         text = urlencode(pairs)
         if self.secret:
             text += f"&signature={self.sign(text)}"

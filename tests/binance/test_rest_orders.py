@@ -193,7 +193,10 @@ def test_an_account_does_not_trade_with_itself(
     assert (placed["status"], rested["status"]) == (taker, maker)
     for order in (placed, rested):
         assert ("preventedQuantity" in order) == (order["status"] == "EXPIRED_IN_MATCH")
+    # What an order had left, not what would have been traded.
     assert rested.get("preventedQuantity", "1.00000000") == "1.00000000"
+    assert placed.get("preventedQuantity", "2.00000000") == "2.00000000"
+    lost = {"makerPreventedQuantity": rested, "takerPreventedQuantity": placed}
     matches = market.alice.get(
         "myPreventedMatches", symbol=market.code, orderId=placed["orderId"]
     ).ok()
@@ -206,7 +209,11 @@ def test_an_account_does_not_trade_with_itself(
         "tradeGroupId": market.world.alice.id,
         "selfTradePreventionMode": mode or "EXPIRE_MAKER",
         "price": "10.00000000",
-        "makerPreventedQuantity": "1.00000000",
+        **{
+            name: order["preventedQuantity"]
+            for name, order in lost.items()
+            if "preventedQuantity" in order
+        },
     }
 
 

@@ -182,7 +182,8 @@ async def test_an_order_that_would_meet_its_own_account_tells_so(market: Market,
     assert sorted(report["i"] for report in prevented) == [ids[number] for number in ended]
     for report in prevented:
         assert report["X"] == "EXPIRED_IN_MATCH"
-        assert (report["A"], report["B"], report["pL"]) == (q("1"), q("1"), q("100"))
+        had = q("1" if report["i"] == resting["orderId"] else "3")
+        assert (report["A"], report["B"], report["pL"]) == (had, had, q("100"))
         assert {report["i"], report["U"]} == set(ids)
         assert report["v"] == 1
     assert [report["x"] for report in found][:2] == ["NEW", "NEW"]

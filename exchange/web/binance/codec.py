@@ -104,10 +104,19 @@ def prevention(state: OrderState, market: Market, prevented: Sequence[Prevented]
     """Return what an order would have traded with its own account, where that ended it."""
     if state.reason is not Reason.SELF_TRADE or not prevented:
         return {}
+    lost = sum([lost_lots(one, state.id) for one in prevented])
     return {
         "preventedMatchId": prevented[-1].id,
-        "preventedQuantity": show_quantity(sum([one.quantity for one in prevented]), market),
+        "preventedQuantity": show_quantity(lost, market),
     }
+
+
+def lost_lots(match: Prevented, order_id: int) -> int:
+    """Return the lots that one of the two orders lost by a match that was prevented."""
+    if match.maker_order_id == order_id:
+        return match.maker_lost
+    # What an order by quote quantity had left is no number of lots: what would have been traded is.
+    return match.quantity if match.taker_lost is None else match.taker_lost
 
 
 def canceled(state: OrderState, market: Market, time: int, cancel_id: str) -> Json:
@@ -198,7 +207,13 @@ def public_trade(trade: Trade, market: Market) -> Json:
 
 
 def prevented_match(match: Prevented, market: Market) -> Json:
-    """Return a trade that an account would have made with itself."""
+    """Return a trade that an account would have made with itself, and what each side lost by it."""
+    taker, maker = match.taker_order_id, match.maker_order_id
+    lost = {
+        name: show_quantity(lost_lots(match, order_id), market)
+        for name, order_id in (("makerPreventedQuantity", maker), ("takerPreventedQuantity", taker))
+        if lost_lots(match, order_id)
+    }
     return {
         "symbol": market.code,
         "preventedMatchId": match.id,
@@ -208,6 +223,6 @@ def prevented_match(match: Prevented, market: Market) -> Json:
         "tradeGroupId": match.account_id,
         "selfTradePreventionMode": PREVENTIONS[match.mode],
         "price": show_price(match.price, market),
-        "makerPreventedQuantity": show_quantity(match.quantity, market),
+        **lost,
         "transactTime": milliseconds(match.time),
     }

@@ -17,6 +17,7 @@ from exchange.web.binance.codec import (
     TIMES,
     client_id,
     commission,
+    lost_lots,
     show_status,
     show_type,
     show_wanted,
@@ -208,10 +209,11 @@ def _prevention(matches: list[Prevented], order_id: int, market: Market) -> Json
     last = matches[-1]
     is_maker = last.maker_order_id == order_id
     quantity = show_quantity(last.quantity, market)
+    lost = [lost_lots(match, order_id) for match in matches]
     return {
         "v": last.id,
-        "A": show_quantity(sum([match.quantity for match in matches]), market),
-        "B": quantity,
+        "A": show_quantity(sum(lost), market),
+        "B": show_quantity(lost[-1], market),
         "u": last.account_id,
         "U": last.taker_order_id if is_maker else last.maker_order_id,
         "Cs": market.code,
