@@ -10,7 +10,7 @@ from typing import Final, NamedTuple, assert_never
 from exchange.amounts import format_scaled
 from exchange.client_ids import ClientOrderIds
 from exchange.currency import Currency
-from exchange.engine import hold_for, needs
+from exchange.holds import hold_for, needs
 from exchange.ledger import Balance, Key, Ledger
 from exchange.market import Market
 from exchange.messages import (

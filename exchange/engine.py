@@ -4,12 +4,12 @@ Deterministic: it knows no clock, no id source and no other market, so the same 
 same outcomes, bit for bit.
 """
 
-from dataclasses import dataclass
 from typing import assert_never
 
 from exchange.amounts import MAX_UNITS, format_scaled
 from exchange.book import NOBODY, Matched, OrderBook
-from exchange.market import Market, MarketState, describe, fee
+from exchange.holds import hold_currency, hold_for, needs
+from exchange.market import Market, MarketState, describe
 from exchange.messages import (
     AmendOrder,
     Audit,
@@ -19,18 +19,14 @@ from exchange.messages import (
     MarketCommand,
     Outcome,
     PlaceOrder,
-    Posting,
-    Prevented,
     Replaced,
     ReplaceOrder,
-    Trade,
     Unlock,
     UpdateMarket,
 )
 from exchange.orders import (
     BUY,
     OPEN_STATUSES,
-    SELL,
     Level,
     Order,
     OrderState,
@@ -42,7 +38,7 @@ from exchange.orders import (
     build,
 )
 from exchange.rejects import Reject, Rejection
-from exchange.settlement import trade_postings
+from exchange.step import Counters, Step, close
 
 # Named here because every order asks for them (see `BUY`).
 _OPEN, _PARTIALLY_FILLED, _FILLED = (
@@ -54,20 +50,6 @@ _CANCELED = OrderStatus.CANCELED
 _CLIENT, _ADMIN = Reason.CLIENT, Reason.ADMIN
 _GTC, _FOK, _IOC = TimeInForce.GTC, TimeInForce.FOK, TimeInForce.IOC
 _MARKET = OrderType.MARKET
-
-
-@dataclass(slots=True)
-class Counters:
-    """A market's numbers that must go on where they stopped, also after a restart."""
-
-    sequence: int = 0
-    trade_id: int = 0
-    aggregate_id: int = 0
-    time: int = 0
-    """The engine's time: every timestamp, never decreasing."""
-    last_price: int | None = None
-    """Of the last trade, in ticks: the middle of the price band."""
-    prevented_id: int = 0
 
 
 class MatchingEngine:
@@ -108,20 +90,20 @@ class MatchingEngine:
         """Match an order, and let the rest stand or end as its terms say."""
         rejection = self._refuses(command)
         if rejection is not None or command.test:
-            step = _Step(self, command.request_id)
-            step.unlock(command.account_id, self.hold_currency(command.side), command.hold)
+            step = self._step(command.request_id)
+            step.unlock(command.account_id, self._hold_currency(command.side), command.hold)
             return step.outcome(rejection, command.order_id)
         order = self._order(command)
         limit, lots, notional = self._limits(order)
         time_in_force = order.time_in_force
         if time_in_force is _FOK and not self.book.can_fill(order, limit, lots, notional):
-            step = _Step(self, command.request_id, placed=order)
+            step = self._step(command.request_id, placed=order)
             step.close(order, OrderStatus.EXPIRED, Reason.FOK)
             return step.outcome()
         matched = self.book.match(order, limit, lots, notional)
         if matched is NOBODY and time_in_force is _GTC and order.type is not _MARKET:
             return self._rest(command.request_id, order)
-        step = _Step(self, command.request_id, placed=order)
+        step = self._step(command.request_id, placed=order)
         step.trade(order, matched)
         self._conclude(step, order, matched)
         return step.outcome()
@@ -259,7 +241,7 @@ class MatchingEngine:
             return low, quantity, None
         return low, order.hold // self.market.lot_atoms, order.quote_quantity
 
-    def _conclude(self, step: "_Step", order: Order, matched: Matched) -> None:
+    def _conclude(self, step: Step, order: Order, matched: Matched) -> None:
         """Decide what becomes of an incoming order after matching."""
         if self._is_complete(order, matched):
             step.close(order, _FILLED, None)
@@ -283,32 +265,26 @@ class MatchingEngine:
         request_id, _, account_id, order_id, _, _, only = command
         order = self.book.orders.get(order_id)
         if order is None:
-            return _Step(self, request_id).outcome(Rejection(Reject.ORDER_NOT_OPEN))
+            return self._step(request_id).outcome(Rejection(Reject.ORDER_NOT_OPEN))
         by_admin = account_id is None
         rejection = None if by_admin else self.market.refuses_canceling()
         if rejection is None and only is not None:
             rejection = _refuses_status(order, only)
         if rejection is not None:
-            return _Step(self, request_id).outcome(rejection)
+            return self._step(request_id).outcome(rejection)
         assert by_admin or order.account_id == account_id, "not the owner's cancel"
         held, level = order.hold, order.level
         assert level is not None, "it rests"
         self.book.remove(order)
         order.updated_at = self.counters.time
-        self.close(order, _CANCELED, _ADMIN if by_admin else _CLIENT)
-        currency = self.hold_currency(order.side)
+        close(order, _CANCELED, _ADMIN if by_admin else _CLIENT, self.counters.time)
+        currency = self._hold_currency(order.side)
         unlocks = (build(Unlock, (order.account_id, currency, held)),)
         return self._one_order(request_id, order, level, 0, unlocks)
 
-    def close(self, order: Order, status: OrderStatus, reason: Reason | None) -> None:
-        """End an order; what it had locked is the caller's to give back."""
-        order.status, order.reason = status, reason
-        order.hold = 0
-        order.closed_at = self.counters.time
-
     def cancel_all(self, command: CancelOrders) -> Outcome:
         """Take out the orders that the command names, or all; those that ended are passed over."""
-        step = _Step(self, command.request_id, command.audit)
+        step = self._step(command.request_id, command.audit)
         rejection = None if command.admin else self.market.refuses_canceling()
         if rejection is not None:
             return step.outcome(rejection)
@@ -326,14 +302,14 @@ class MatchingEngine:
 
     def amend(self, command: AmendOrder) -> Outcome:
         """Change price or quantity: a smaller quantity alone keeps the order's place."""
-        step = _Step(self, command.request_id)
+        step = self._step(command.request_id)
         order = self.book.orders.get(command.order_id)
         if order is None:
             rejection: Rejection | None = Rejection(Reject.ORDER_NOT_OPEN)
         else:
             rejection = self._refuses_amending(command, order)
         if order is None or rejection is not None:
-            step.unlock(command.account_id, self.hold_currency(command.side), command.hold)
+            step.unlock(command.account_id, self._hold_currency(command.side), command.hold)
             return step.outcome(rejection)
         step.touch(order, order.hold + command.hold)
         price, quantity = _amended(command, order)
@@ -345,7 +321,7 @@ class MatchingEngine:
 
     def replace(self, command: ReplaceOrder) -> Outcome:
         """Cancel an order, then place another, which may use what the cancel frees."""
-        step, place = _Step(self, command.request_id), command.place
+        step, place = self._step(command.request_id), command.place
         old = self.book.orders.get(command.order_id)
         no = self._refuses_replacing(command, old)
         funds = place.hold
@@ -360,7 +336,7 @@ class MatchingEngine:
             refused = command.refused or self._refuses_successor(place, funds, old)
         step.replaced = Replaced(no, refused, attempted)
         if not attempted or refused is not None:
-            step.unlock(place.account_id, self.hold_currency(place.side), place.hold)
+            step.unlock(place.account_id, self._hold_currency(place.side), place.hold)
             return step.outcome(no, place.order_id)
         self._enter(step, place, funds)
         return step.outcome()
@@ -395,7 +371,7 @@ class MatchingEngine:
             self._format_hold(command.side, need),
         )
 
-    def _enter(self, step: "_Step", command: PlaceOrder, funds: int) -> None:
+    def _enter(self, step: Step, command: PlaceOrder, funds: int) -> None:
         """Match an order that replaces another; it holds of the funds what it can spend at most."""
         order = self._order(command)
         _, most = needs(self.market, command)
@@ -434,7 +410,7 @@ class MatchingEngine:
             return rejection
         if order.post_only:
             rejection = self._refuses_crossing(order.side, price)
-        need = self.hold_for(order.side, price, quantity - order.filled)
+        need = hold_for(self.market, order.side, price, quantity - order.filled)
         funds = order.hold + command.hold
         # The accounts actor locked what was missing by its view. A fill since then can have made
         # that too little, and only where the price goes down while the quantity goes up.
@@ -447,7 +423,7 @@ class MatchingEngine:
             )
         return rejection or market.refuses_price(price, self.counters.last_price)
 
-    def _enter_again(self, step: "_Step", order: Order, price: int, quantity: int) -> None:
+    def _enter_again(self, step: Step, order: Order, price: int, quantity: int) -> None:
         step.leave(order)
         order.price, order.quantity = price, quantity
         matched = self.book.match(order, price, order.remaining)
@@ -456,7 +432,7 @@ class MatchingEngine:
 
     def update(self, command: UpdateMarket) -> Outcome:
         """Change the market's rules; a delisting cancels every order and is final."""
-        step = _Step(self, command.request_id, command.audit)
+        step = self._step(command.request_id, command.audit)
         if self.market.state is MarketState.DELISTED:
             return step.outcome(Rejection(Reject.MARKET_DELISTED, "state", None, "delisted"))
         before = describe(self.market)
@@ -470,50 +446,27 @@ class MatchingEngine:
         step.audit = command.audit.noting(before, after)
         return step.outcome()
 
-    def hold_for(self, side: Side, price: int, quantity: int) -> int:
-        """Return what a resting order must have locked: its price x quantity, or its quantity."""
-        return hold_for(self.market, side, price, quantity)
+    def _step(
+        self, request_id: int, audit: Audit | None = None, placed: Order | None = None
+    ) -> Step:
+        return Step(self.market, self.book, self.counters, request_id, audit, placed)
 
-    def hold_currency(self, side: Side) -> str:
-        """Return what an order on this side locks."""
-        return self.market.quote.symbol if side is BUY else self.market.base.symbol
+    def _hold_currency(self, side: Side) -> str:
+        return hold_currency(self.market, side).symbol
 
     def _format_hold(self, side: Side, atoms: int) -> str:
-        currency = self.market.quote if side is BUY else self.market.base
-        return format_scaled(atoms, currency.scale)
+        return format_scaled(atoms, hold_currency(self.market, side).scale)
 
     def check(self) -> None:
         """Assert the book's invariants, and that every order has locked exactly what it needs."""
         self.book.check()
         for order in self.book.orders.values():
             assert order.price is not None, "resting orders have a price"
-            assert order.hold == self.hold_for(order.side, order.price, order.remaining), (
+            assert order.hold == hold_for(self.market, order.side, order.price, order.remaining), (
                 f"order {order.id} holds {order.hold}"
             )
             assert order.status in OPEN_STATUSES, f"order {order.id} rests as {order.status}"
             assert order.priority <= self.counters.sequence, "a place taken in the future"
-
-
-def hold_for(market: Market, side: Side, price: int, quantity: int) -> int:
-    """Return what an order for `quantity` lots at `price` ticks locks: quote or base atoms."""
-    if side is BUY:
-        return price * quantity * market.tick_lot_atoms
-    return quantity * market.lot_atoms
-
-
-def needs(market: Market, command: PlaceOrder) -> tuple[int, int]:
-    """Return what an order must have locked, and the most that it may have: quote or base atoms."""
-    side, price, quantity = command.side, command.price, command.quantity
-    if price is not None:
-        assert quantity is not None, "limit orders name a quantity"
-        most = hold_for(market, side, price, quantity)
-    elif side is SELL and quantity is not None:
-        most = quantity * market.lot_atoms
-    elif side is BUY and command.quote_quantity is not None:
-        most = command.quote_quantity
-    else:
-        return command.cost, command.cap
-    return most, most
 
 
 def refuse(market: Market, command: MarketCommand, rejection: Rejection) -> Outcome:
@@ -552,226 +505,3 @@ def _amended(command: AmendOrder, order: Order) -> tuple[int, int]:
     assert price is not None, "only limit orders rest"
     assert quantity is not None, "only limit orders rest"
     return price, quantity
-
-
-class _Step:
-    """What one command does, collected while it does it."""
-
-    __slots__ = (
-        "audit",
-        "changed",
-        "engine",
-        "orders",
-        "placed_id",
-        "postings",
-        "prevented",
-        "prices",
-        "replaced",
-        "request_id",
-        "trades",
-        "unlocks",
-    )
-
-    def __init__(
-        self,
-        engine: MatchingEngine,
-        request_id: int,
-        audit: Audit | None = None,
-        placed: Order | None = None,
-    ) -> None:
-        self.engine = engine
-        self.request_id = request_id
-        self.audit = audit
-        self.placed_id = 0
-        self.replaced: Replaced | None = None
-        self.changed: Market | None = None
-        self.orders: dict[int, tuple[Order, int]] = {}
-        """Each with its hold before the command: the difference is what is unlocked."""
-        if placed is not None:
-            self.placed_id = placed.id
-            self.orders[placed.id] = (placed, placed.hold)
-        self.trades: list[Trade] = []
-        self.postings: list[Posting] = []
-        self.unlocks: list[Unlock] = []
-        self.prevented: list[Prevented] = []
-        self.prices: dict[int, None] = {}
-        """Of the levels that changed; those of asks negated, as a side's hash takes long."""
-
-    def touch(self, order: Order, hold: int | None = None) -> None:
-        self.orders[order.id] = (order, order.hold if hold is None else hold)
-        order.updated_at = self.engine.counters.time
-
-    def unlock(self, account_id: int, currency: str, amount: int) -> None:
-        if amount:
-            self.unlocks.append(Unlock(account_id, currency, amount))
-
-    def close(self, order: Order, status: OrderStatus, reason: Reason | None) -> None:
-        self.engine.close(order, status, reason)
-
-    def note_level(self, side: Side, price: int) -> None:
-        self.prices[price if side is BUY else -price] = None
-
-    def rest(self, order: Order) -> None:
-        """Let the rest of an incoming order stand, at the end of its queue."""
-        assert order.price is not None, "market orders never rest"
-        engine = self.engine
-        order.status = _PARTIALLY_FILLED if order.filled else _OPEN
-        order.hold = engine.hold_for(order.side, order.price, order.remaining)
-        order.priority = engine.counters.sequence + 1
-        engine.book.add(order)
-        self.note_level(order.side, order.price)
-
-    def leave(self, order: Order) -> None:
-        """Take a resting order out of the book; what becomes of it is decided by the caller."""
-        assert order.price is not None, "resting orders have a price"
-        self.note_level(order.side, order.price)
-        self.engine.book.remove(order)
-
-    def take_out(self, order: Order, reason: Reason) -> None:
-        """Cancel a resting order."""
-        self.touch(order)
-        self.leave(order)
-        self.close(order, _CANCELED, reason)
-
-    def reduce(self, order: Order, quantity: int) -> None:
-        """Give a resting order a smaller quantity."""
-        assert order.price is not None, "resting orders have a price"
-        self.engine.book.reduce(order, quantity)
-        order.hold = self.engine.hold_for(order.side, order.price, order.remaining)
-        self.note_level(order.side, order.price)
-
-    def trade(self, taker: Order, matched: Matched) -> None:
-        """Turn what an incoming order met into trades, postings and changed orders."""
-        market, counters = self.engine.market, self.engine.counters
-        maker_rate, taker_rate = market.maker_fee, market.taker_fee
-        lot_atoms, tick_lot_atoms = market.lot_atoms, market.tick_lot_atoms
-        side, symbol, price = taker.side, taker.market, None
-        taker_id, taker_account_id = taker.id, taker.account_id
-        buys = side is BUY
-        sequence, now = counters.sequence + 1, counters.time
-        for maker, quantity in matched.executions:
-            if maker.price != price:
-                price = maker.price  # The maker was there first: its price stands.
-                assert price is not None, "resting orders have a price"
-                counters.aggregate_id += 1
-                self.note_level(maker.side, price)
-            assert price is not None, "resting orders have a price"
-            base, quote = quantity * lot_atoms, quantity * price * tick_lot_atoms
-            # Each side pays in what it receives.
-            maker_fee = fee(quote if buys else base, maker_rate)
-            taker_fee = fee(base if buys else quote, taker_rate)
-            counters.trade_id += 1
-            trade = build(
-                Trade,
-                (
-                    counters.trade_id,
-                    counters.aggregate_id,
-                    symbol,
-                    sequence,
-                    now,
-                    price,
-                    quantity,
-                    quote,
-                    side,
-                    maker.id,
-                    taker_id,
-                    maker.account_id,
-                    taker_account_id,
-                    maker_fee,
-                    taker_fee,
-                ),
-            )
-            self.trades.append(trade)
-            self.postings += trade_postings(market, trade)
-            taker.filled += quantity
-            taker.filled_notional += quote
-            taker.fee += taker_fee
-            self.orders[maker.id] = (maker, maker.hold)
-            maker.updated_at = now
-            maker.filled_notional += quote
-            maker.fee += maker_fee
-            if maker.level is None:
-                self.close(maker, _FILLED, None)
-            else:
-                maker.status = _PARTIALLY_FILLED
-                maker.hold = hold_for(market, maker.side, price, maker.remaining)
-        if price is not None:
-            counters.last_price = price
-        if matched.self_trades:
-            self._prevent(taker, matched)
-
-    def _prevent(self, taker: Order, matched: Matched) -> None:
-        """End the own orders that were taken out of the book, and note every trade that was not."""
-        counters = self.engine.counters
-        for own, _ in matched.self_trades:
-            assert own.price is not None, "resting orders have a price"
-            if own.level is None:
-                self.touch(own)
-                self.close(own, _CANCELED, Reason.SELF_TRADE)
-                self.note_level(own.side, own.price)
-        # Whoever rests after this has taken own orders out: what the book comes to is known here.
-        sequence = counters.sequence + 1 if self.prices else counters.sequence
-        lost: int | None = 0
-        if matched.stopped_by_self_trade:
-            lost = None if taker.quantity is None else taker.remaining
-        for own, quantity in matched.self_trades:
-            assert own.price is not None, "resting orders have a price"
-            counters.prevented_id += 1
-            self.prevented.append(
-                Prevented(
-                    counters.prevented_id,
-                    taker.market,
-                    sequence,
-                    counters.time,
-                    taker.id,
-                    own.id,
-                    taker.account_id,
-                    taker.side,
-                    own.price,
-                    quantity,
-                    taker.self_trade_prevention,
-                    lost,
-                    own.remaining if own.level is None else 0,
-                )
-            )
-
-    def outcome(self, rejection: Rejection | None = None, refused_order_id: int = 0) -> Outcome:
-        """Number the step and return its facts."""
-        engine, counters = self.engine, self.engine.counters
-        states = []
-        for order, hold in self.orders.values():
-            if hold != order.hold:
-                currency = engine.hold_currency(order.side)
-                self.unlocks.append(
-                    build(Unlock, (order.account_id, currency, hold - order.hold)),
-                )
-            states.append(order.state())
-        if self.prices:
-            counters.sequence += 1
-        return build(
-            Outcome,
-            (
-                self.request_id,
-                engine.market.symbol,
-                counters.time,
-                counters.sequence,
-                rejection,
-                tuple(states),
-                self.placed_id,
-                tuple(self.trades),
-                tuple([self._level(key) for key in self.prices]),
-                tuple(self.postings),
-                tuple(self.unlocks),
-                self.changed,
-                self.audit if rejection is None else None,
-                refused_order_id,
-                self.replaced,
-                tuple(self.prevented),
-            ),
-        )
-
-    def _level(self, key: int) -> LevelChange:
-        book, price = self.engine.book, abs(key)
-        level = (book.bids if key > 0 else book.asks).levels.get(price)
-        quantity = 0 if level is None else level.quantity
-        return build(LevelChange, (BUY if key > 0 else SELL, price, quantity))

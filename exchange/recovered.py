@@ -6,12 +6,13 @@ from typing import NamedTuple
 
 from exchange.admission import Admission
 from exchange.currency import Currency
-from exchange.engine import Counters, MatchingEngine
+from exchange.engine import MatchingEngine
 from exchange.journal import Journal
 from exchange.market import Market
 from exchange.messages import Account, LevelChange, Trade
 from exchange.orders import OrderState, Side
 from exchange.published import PublishedBook
+from exchange.step import Counters
 
 
 class RecoveredMarket(NamedTuple):

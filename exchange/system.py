@@ -24,7 +24,7 @@ from exchange.actors.publisher import (
 )
 from exchange.actors.recipient import Dispensable, Later
 from exchange.chart import Chart
-from exchange.engine import Counters, MatchingEngine
+from exchange.engine import MatchingEngine
 from exchange.messages import Journaled, MarketCreated
 from exchange.metrics import Metrics
 from exchange.persistence.connections import Pool, make_pool
@@ -48,6 +48,7 @@ from exchange.persistence.storage import Storage
 from exchange.persistence.tokens import Tokens
 from exchange.recovered import Recovered
 from exchange.settings import Settings
+from exchange.step import Counters
 from exchange.web import charts
 from exchange.web.app import Page
 from exchange.web.auth import TokenIndex, api_key

@@ -8,6 +8,7 @@ from itertools import count
 from exchange.admission import Admission, Admitted, ToJournal, ToMarket, Waits
 from exchange.currency import Currency
 from exchange.engine import MatchingEngine
+from exchange.holds import hold_currency
 from exchange.journal import Journal
 from exchange.ledger import check_postings
 from exchange.market import Market, MarketState, make_market
@@ -321,12 +322,14 @@ class Line:
         for engine in self.engines.values():
             engine.check()
             for order in engine.book.orders.values():
-                locked[order.account_id, engine.hold_currency(order.side)] += order.hold
+                locked[order.account_id, hold_currency(engine.market, order.side).symbol] += (
+                    order.hold
+                )
         for market, inbox in self.inboxes.items():
             for command in inbox:
                 held = command.place if isinstance(command, ReplaceOrder) else command
                 if isinstance(held, PlaceOrder | AmendOrder):
-                    currency = self.engines[market].hold_currency(held.side)
+                    currency = hold_currency(self.engines[market].market, held.side).symbol
                     locked[held.account_id, currency] += held.hold
         for journaled in self.facts:
             if isinstance(journaled.fact, Outcome | TransferMade):

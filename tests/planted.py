@@ -153,11 +153,7 @@ BUGS: dict[str, Bug] = {
     ),
     "sequence-skipped": Bug(
         "an order that changes nothing in the book takes a sequence number too",
-        (
-            Edit(
-                "exchange.engine:_Step.outcome", "if self.prices:", "if self.prices or self.orders:"
-            ),
-        ),
+        (Edit("exchange.step:Step.outcome", "if self.prices:", "if self.prices or self.orders:"),),
     ),
     "postings-applied-twice": Bug(
         "a batch that a lost link has committed after all is written once more",

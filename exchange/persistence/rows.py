@@ -4,7 +4,6 @@ from psycopg.rows import TupleRow
 
 from exchange.candles import Candle
 from exchange.currency import Currency
-from exchange.engine import Counters
 from exchange.market import Market, MarketState
 from exchange.messages import Prevented, Trade
 from exchange.orders import (
@@ -16,6 +15,7 @@ from exchange.orders import (
     Side,
     TimeInForce,
 )
+from exchange.step import Counters
 
 # An order's columns come in the order of the fields of `OrderState`, a trade's in that of `Trade`,
 # and a market's in that of `Market`: so values are written and read as they come.

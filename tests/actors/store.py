@@ -10,7 +10,6 @@ from dataclasses import replace
 
 from exchange.actors.market import HALTED
 from exchange.currency import Currency
-from exchange.engine import Counters
 from exchange.market import Market
 from exchange.messages import (
     Account,
@@ -28,6 +27,7 @@ from exchange.orders import REUSABLE, OrderState, Side
 from exchange.persistence.batch import Batch
 from exchange.published import PublishedBook
 from exchange.recovered import Recovered, RecoveredMarket
+from exchange.step import Counters
 from tests.actors.comparison import compare
 from tests.actors.naive import NaiveMarket
 

@@ -24,7 +24,7 @@ from exchange.actors.publisher import (
 )
 from exchange.actors.recipient import Later, Recipient
 from exchange.currency import Currency
-from exchange.engine import Counters, MatchingEngine
+from exchange.engine import MatchingEngine
 from exchange.market import Market
 from exchange.messages import (
     Fact,
@@ -34,6 +34,7 @@ from exchange.messages import (
 from exchange.persistence.batch import collect
 from exchange.persistence.errors import Fenced
 from exchange.persistence.once import Once
+from exchange.step import Counters
 from tests.actors.clients import OPEN_ORDERS, Clients
 from tests.actors.snapshots import MemoryRedis
 from tests.actors.stage import PLANTED, Passed, deliver, faulty, ignore, waiting
