@@ -1,6 +1,7 @@
 """A server program beside ours: started, watched, stopped, and found again after a crash."""
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -16,6 +17,9 @@ STOP_SECONDS = 10.0
 PAUSE_SECONDS = 0.01
 LOG_BYTES = 16 * 1024 * 1024
 ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
+
+_ORPHANS = re.compile(r"shared memory block .*is still in use")
+"""What PostgreSQL says while backends of a killed run are there; it names the block."""
 
 
 class EmbeddedServersError(Exception):
@@ -48,7 +52,7 @@ class ServerProcess:
                     f"{self.name} does not answer after {START_SECONDS:.0f} s, see {self.log}"
                 )
             # The backends of a PostgreSQL that was killed take a moment to notice it.
-            orphans = "shared memory block is still in use" in self._log_end()
+            orphans = _ORPHANS.search(self._log_end()) is not None
             if not orphans or time.monotonic() > deadline:
                 raise EmbeddedServersError(
                     f"{self.name} did not start; the end of {self.log}:\n{self._log_end()}"
