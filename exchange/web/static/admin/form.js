@@ -59,7 +59,7 @@ export function Confirm({ title, text, typed, action, send, onClose }) {
   const dialog = useRef(null);
   const [word, setWord] = useState("");
   const [problem, setProblem] = useState("");
-  useLayoutEffect(() => openDialog(dialog.current), []);
+  useLayoutEffect(() => openDialog(dialog.current, onClose), []);
   const submit = async (event) => {
     event.preventDefault();
     try {
@@ -69,7 +69,7 @@ export function Confirm({ title, text, typed, action, send, onClose }) {
       setProblem(refusal.message);
     }
   };
-  return html`<dialog ref=${dialog} aria-labelledby="confirm-title" onClose=${onClose}>
+  return html`<dialog ref=${dialog} aria-labelledby="confirm-title">
     <form onSubmit=${submit}>
       <h2 id="confirm-title">${title}</h2>
       <p>${text}</p>

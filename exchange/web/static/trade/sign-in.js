@@ -12,7 +12,7 @@ export function SignIn({ onClose }) {
   const [token, setToken] = useState("");
   const [problem, setProblem] = useState(null);
   const dialog = useRef(null);
-  useLayoutEffect(() => openDialog(dialog.current), []);
+  useLayoutEffect(() => openDialog(dialog.current, onClose), []);
   const enter = async (way) => {
     try {
       const session = await way();
@@ -26,7 +26,7 @@ export function SignIn({ onClose }) {
     event.preventDefault();
     enter(() => signIn(token));
   };
-  return html`<dialog ref=${dialog} aria-labelledby="sign-in-title" onClose=${onClose}>
+  return html`<dialog ref=${dialog} aria-labelledby="sign-in-title">
     <form onSubmit=${submit}>
       <h2 id="sign-in-title">Sign in</h2>
       <p class="dim">The token is kept in a cookie that no script can read, until the browser is closed.</p>
