@@ -41,11 +41,7 @@ from exchange.rejects import Reject, Rejection
 from exchange.step import Counters, Step, close
 
 # Named here because every order asks for them (see `BUY`).
-_OPEN, _PARTIALLY_FILLED, _FILLED = (
-    OrderStatus.OPEN,
-    OrderStatus.PARTIALLY_FILLED,
-    OrderStatus.FILLED,
-)
+_OPEN, _FILLED = OrderStatus.OPEN, OrderStatus.FILLED
 _CANCELED = OrderStatus.CANCELED
 _CLIENT, _ADMIN = Reason.CLIENT, Reason.ADMIN
 _GTC, _FOK, _IOC = TimeInForce.GTC, TimeInForce.FOK, TimeInForce.IOC

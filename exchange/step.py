@@ -20,10 +20,8 @@ from exchange.orders import (
     SELL,
     Order,
     OrderStatus,
-    OrderType,
     Reason,
     Side,
-    TimeInForce,
     build,
 )
 from exchange.rejects import Rejection
@@ -36,9 +34,6 @@ _OPEN, _PARTIALLY_FILLED, _FILLED = (
     OrderStatus.FILLED,
 )
 _CANCELED = OrderStatus.CANCELED
-_CLIENT, _ADMIN = Reason.CLIENT, Reason.ADMIN
-_GTC, _FOK, _IOC = TimeInForce.GTC, TimeInForce.FOK, TimeInForce.IOC
-_MARKET = OrderType.MARKET
 
 
 @dataclass(slots=True)

@@ -10,12 +10,10 @@ from exchange.messages import Answer, Command
 from exchange.web.app import conclude, explain
 from exchange.web.bridge import BusyError
 from exchange.web.errors import Problem
+from exchange.web.in_flight import InFlight
 from exchange.web.operations import Operation
 from exchange.web.routing import Answered, Call, Context, Principal, Route, Swift
 from exchange.web.turns import Turn
-
-MAX_IN_FLIGHT = 256
-"""Operations of one connection that wait for their answers; beyond it nothing more is read."""
 
 Start: TypeAlias = Callable[[Coroutine[object, object, None]], object]
 Reply: TypeAlias = Callable[[object, Answered | Problem], None]
@@ -30,10 +28,7 @@ class OrderEntry:
         self._context = context
         self._start = start
         self._reply = reply
-        self._slots = asyncio.Semaphore(MAX_IN_FLIGHT)
-        self._in_flight = 0
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._in_flight = InFlight()
         self._last_turn: asyncio.Future[None] | None = None
 
     async def begin(self, operation: Operation, principal: Principal, frame_id: object) -> None:
@@ -46,19 +41,19 @@ class OrderEntry:
                 return
         turn = Turn(self._context.bridge, self._last_turn)
         call = operation.call(replace(self._context, turn=turn), principal)
-        await self._enter()
+        await self._in_flight.enter()
         self._last_turn = turn.over
         self._start(self._carry_out(operation.route, call, turn, frame_id))
 
     async def idle(self) -> None:
         """Wait until every operation has its answer."""
-        await self._idle.wait()
+        await self._in_flight.idle()
 
     async def _send(self, route: Route, command: Command, frame_id: object) -> None:
         """Send the one command that the usual operation comes to."""
         swift = route.swift
         assert swift is not None, "who has a command is swift"
-        await self._enter()
+        await self._in_flight.enter()
         tell = partial(self._finish, swift, command, frame_id)
         try:
             self._context.bridge.submit(command, tell)
@@ -73,7 +68,7 @@ class OrderEntry:
             assert not isinstance(answer, Exception), "an exception is a problem"
             self._start(self._go_on(swift.go_on(self._context, command, answer), frame_id))
             return
-        self._leave()
+        self._in_flight.leave()
         self._reply(frame_id, concluded)
 
     async def _go_on(self, work: Awaitable[Answered], frame_id: object) -> None:
@@ -82,21 +77,10 @@ class OrderEntry:
         except Exception as error:  # noqa: BLE001  As in the HTTP application: all is explained.
             self._reply(frame_id, explain(error, self._context))
         finally:
-            self._leave()
+            self._in_flight.leave()
 
     async def _carry_out(self, route: Route, call: Call, turn: Turn, frame_id: object) -> None:
         try:
             await self._go_on(route.handler(call), frame_id)
         finally:
             turn.finish()
-
-    async def _enter(self) -> None:
-        await self._slots.acquire()
-        self._in_flight += 1
-        self._idle.clear()
-
-    def _leave(self) -> None:
-        self._slots.release()
-        self._in_flight -= 1
-        if not self._in_flight:
-            self._idle.set()

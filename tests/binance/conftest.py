@@ -7,29 +7,12 @@ from itertools import count
 import pytest
 
 from tests.binance.signed import Market
-from tests.web.rest import Running, World, fresh_database, running
+from tests.web.conftest import exchange, server_redis_url
+from tests.web.rest import Running, World, fresh_database
+
+__all__ = ["exchange", "server_redis_url"]
 
 _numbers = count(1)
-
-
-@pytest.fixture(scope="session")
-def server_redis_url(request: pytest.FixtureRequest) -> str:
-    return str(os.environ.get("TEST_REDIS_URL") or request.getfixturevalue("embedded").redis_url)
-
-
-@pytest.fixture(scope="module")
-def exchange(
-    server_url: str,
-    template: str,
-    server_redis_url: str,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Running]:
-    name = f"test_binance_{os.getpid()}_{next(_numbers)}"
-    with (
-        fresh_database(server_url, template, name) as database_url,
-        running(database_url, server_redis_url, tmp_path_factory.mktemp("exchange")) as exchange,
-    ):
-        yield exchange
 
 
 @pytest.fixture

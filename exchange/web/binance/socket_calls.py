@@ -13,7 +13,7 @@ from typing import TypeAlias
 from exchange.messages import Answer, Command
 from exchange.web.binance.call import Asked, Desk, Method
 from exchange.web.bridge import BusyError
-from exchange.web.order_entry import MAX_IN_FLIGHT
+from exchange.web.in_flight import InFlight
 from exchange.web.turns import Turn
 
 Start: TypeAlias = Callable[[Coroutine[object, object, None]], object]
@@ -28,16 +28,13 @@ class SocketCalls:
         """Take what runs a task that may outlive the connection."""
         self._desk = desk
         self._start = start
-        self._slots = asyncio.Semaphore(MAX_IN_FLIGHT)
-        self._in_flight = 0
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._in_flight = InFlight()
         self._last_turn: asyncio.Future[None] | None = None
 
     async def begin(self, method: Method, asked: Asked, tell: Tell) -> None:
         """Start a call; where it changes something, after those of the frames before it."""
         if not method.changes:
-            await self._enter()
+            await self._in_flight.enter()
             self._start(self._carry_out(method, asked, tell))
             return
         if self._last_turn is None or self._last_turn.done():
@@ -48,16 +45,16 @@ class SocketCalls:
         turn = Turn(self._desk.context.bridge, self._last_turn)
         desk = copy(self._desk)
         desk.context = replace(desk.context, turn=turn)
-        await self._enter()
+        await self._in_flight.enter()
         self._last_turn = turn.over
         self._start(self._take_turn(method, asked._replace(desk=desk), tell, turn))
 
     async def idle(self) -> None:
         """Wait until every call has its answer."""
-        await self._idle.wait()
+        await self._in_flight.idle()
 
     async def _send(self, method: Method, asked: Asked, command: Command, tell: Tell) -> None:
-        await self._enter()
+        await self._in_flight.enter()
         done = partial(self._finish, method, asked, command, tell)
         try:
             self._desk.context.bridge.submit(command, done)
@@ -79,7 +76,7 @@ class SocketCalls:
                 result = method.swift.finish(asked, command, answer)
             except Exception as error:  # noqa: BLE001  Who is told explains it.
                 result = error
-        self._leave()
+        self._in_flight.leave()
         tell(result)
 
     async def _take_turn(self, method: Method, asked: Asked, tell: Tell, turn: Turn) -> None:
@@ -94,15 +91,4 @@ class SocketCalls:
         except Exception as error:  # noqa: BLE001  As above.
             tell(error)
         finally:
-            self._leave()
-
-    async def _enter(self) -> None:
-        await self._slots.acquire()
-        self._in_flight += 1
-        self._idle.clear()
-
-    def _leave(self) -> None:
-        self._slots.release()
-        self._in_flight -= 1
-        if not self._in_flight:
-            self._idle.set()
+            self._in_flight.leave()
